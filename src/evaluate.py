@@ -1,0 +1,175 @@
+"""Stage evaluate: checkpoints and items → metrics/metrics.json and what goes with it.
+
+Reads the section `evaluate` of params.yaml. Every checkpoint is measured in one pass on the test
+items; checkpoint-0 is the base, models/finetuned the checkpoint that the run selected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kocoref.errors import InputError
+from kocoref.files import write_csv, write_json, write_json_lines
+from kocoref.runtime import fix_arithmetic
+from kocoref.settings import EvaluateSettings, load_settings
+from kocoref.stage import run_stage
+
+if TYPE_CHECKING:
+    from kocoref.evaluation.measures import Outcome
+    from kocoref.examples.items import ItemSet
+
+ITEMS = Path("data/prepared/items/test")
+GOLD = Path("data/prepared/gold")
+FREQUENT_NOUNS = Path("data/prepared/frequent_nouns.json")
+CHECKPOINTS = Path("models/checkpoints")
+FINETUNED = Path("models/finetuned")
+PREDICTIONS = Path("data/predictions")
+METRICS = Path("metrics")
+log = logging.getLogger("evaluate")
+
+
+def main() -> None:
+    """Run the stage."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    settings = load_settings("evaluate", EvaluateSettings)
+    fix_arithmetic(settings.reproducible, settings.threads, settings.mixed_precision)
+    measure(settings)
+
+
+def measure(settings: EvaluateSettings) -> None:
+    """Measure by the settings; torch is imported here, after its arithmetic was fixed."""
+    from dataclasses import replace
+
+    from accelerate import Accelerator
+
+    from kocoref.evaluation.measures import MEASURES, SEED_MEASURES, STRICT_MEASURES, evaluate
+    from kocoref.evaluation.prediction import vocabulary_nouns
+    from kocoref.evaluation.slices import slice_accuracy
+    from kocoref.examples.items import read_items
+    from kocoref.model.checkpoint import load_checkpoint
+
+    accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+    items = read_items(ITEMS)
+    items = replace(items, plain=items.plain[: settings.pseudo_documents])
+    gold = {path.name: read_items(path) for path in sorted(GOLD.glob("*"))}
+    directories = sorted(CHECKPOINTS.glob("checkpoint-*"), key=_step)
+    if not directories:
+        raise InputError(f"{CHECKPOINTS}: no checkpoints; run `dvc repro finetune`")
+    best = _identical(directories, FINETUNED)
+
+    nouns: list[str | None] | None = None
+    outcomes: dict[str, Outcome] = {}
+    in_gold: dict[str, dict[str, Outcome]] = {name: {} for name in gold}
+    for directory in directories:
+        checkpoint = load_checkpoint(str(directory))
+        checkpoint.model.to(accelerator.device)
+        nouns = nouns or vocabulary_nouns(checkpoint)
+        compared = directory in (directories[0], best)
+        wanted = MEASURES if compared else [name for name in MEASURES if name != "pseudo_bpc"]
+        with accelerator.autocast():
+            outcomes[directory.name] = evaluate(
+                checkpoint, items, wanted, settings.batch_tokens, nouns, directory.name
+            )
+            for name, part in gold.items() if compared else ():
+                in_gold[name][directory.name] = evaluate(
+                    checkpoint, part, STRICT_MEASURES, settings.batch_tokens, nouns, name
+                )
+
+    roles = {"base": directories[0].name, "finetuned": best.name}
+    frequent = json.loads(FREQUENT_NOUNS.read_text(encoding="utf-8"))
+    seed_outcomes = {role: outcomes[name] for role, name in roles.items()}
+    strict_outcomes = dict(seed_outcomes)
+    add_baselines(items, frequent, seed_outcomes, strict_outcomes)
+    metrics: dict[str, Any] = {
+        "seed": {role: o.measures(SEED_MEASURES) for role, o in seed_outcomes.items()},
+        "strict": {role: o.measures(STRICT_MEASURES) for role, o in strict_outcomes.items()},
+    }
+    compared_on = {"test": strict_outcomes | seed_outcomes}
+    for name, part in gold.items():
+        found = {role: in_gold[name][step] for role, step in roles.items()}
+        add_baselines(part, frequent, {}, found)
+        metrics.setdefault("gold", {})[name] = {
+            role: outcome.measures(STRICT_MEASURES) for role, outcome in found.items()
+        }
+        compared_on[name] = found
+    write_json(METRICS / "metrics.json", metrics)
+    write_json(METRICS / "significance.json", compare(compared_on, settings))
+    slices = {
+        f"{name}.{role}": slice_accuracy(outcome[role].predictions)
+        for name, outcome in compared_on.items()
+        for role in roles
+    }
+    write_json(METRICS / "slices.json", slices)
+    by_step = {name: outcome.measures(MEASURES) for name, outcome in outcomes.items()}
+    write_json(METRICS / "checkpoints.json", by_step)
+    write_csv(
+        METRICS / "curves" / "checkpoints.csv",
+        [
+            {"step": _step(Path(name)), **{m: values[m] for m in MEASURES
+                                           if m != "pseudo_bpc" and m in values}}
+            for name, values in by_step.items()
+        ],
+    )  # fmt: skip
+    for role, outcome in seed_outcomes.items():
+        if outcome.predictions:
+            write_json_lines(PREDICTIONS / f"{role}.jsonl", outcome.predictions)
+
+
+def add_baselines(
+    items: ItemSet, frequent: list[str], seed: dict[str, Outcome], strict: dict[str, Outcome]
+) -> None:
+    """Add the trivial baselines to the outcomes of models, where there are items for them."""
+    from kocoref.evaluation.baselines import (
+        ANTECEDENT_RULES,
+        antecedent_baseline,
+        constant_baseline,
+    )
+
+    if items.coref:
+        seed["constant_top_5"] = constant_baseline(items, frequent)
+    for name, rule in ANTECEDENT_RULES.items() if items.antecedent else ():
+        strict[name] = antecedent_baseline(items, rule)
+
+
+def compare(outcomes: dict[str, dict[str, Outcome]], settings: EvaluateSettings) -> dict[str, Any]:
+    """Finetuned against everything else, by set and measure, on the same resampled documents."""
+    from kocoref.evaluation.measures import MEASURES
+    from kocoref.evaluation.significance import paired_bootstrap
+
+    result: dict[str, Any] = {}
+    for name, found in outcomes.items():
+        finetuned = found["finetuned"]
+        for role, other in found.items():
+            shared = finetuned.measures(MEASURES).keys() & other.measures(MEASURES).keys()
+            if role != "finetuned":
+                result.setdefault(name, {})[f"finetuned_minus_{role}"] = {
+                    measure: paired_bootstrap(
+                        finetuned, other, measure, settings.resamples, settings.seed
+                    )
+                    for measure in MEASURES
+                    if measure in shared
+                }
+    return result
+
+
+def _step(directory: Path) -> int:
+    return int(directory.name.removeprefix("checkpoint-"))
+
+
+def _identical(directories: list[Path], finetuned: Path) -> Path:
+    """The checkpoint that models/finetuned is a copy of."""
+    weights = (finetuned / "model.safetensors").read_bytes()
+    for directory in directories:
+        if (directory / "model.safetensors").read_bytes() == weights:
+            return directory
+    raise InputError(f"{finetuned}: none of {CHECKPOINTS}/checkpoint-*; run `dvc repro finetune`")
+
+
+if __name__ == "__main__":
+    run_stage(main)

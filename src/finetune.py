@@ -1,0 +1,145 @@
+"""Stage finetune: base and data/prepared → models/finetuned, models/checkpoints, training curves.
+
+Reads the section `finetune` of params.yaml. An interrupted run goes on where it last measured;
+its state is in models/.unfinished and is used only for the same settings, data and base.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+from hashlib import blake2b
+from pathlib import Path
+
+from kocoref.runtime import fix_arithmetic
+from kocoref.settings import FinetuneSettings, load_settings
+from kocoref.stage import run_stage
+
+PREPARED = Path("data/prepared")
+FINETUNED = Path("models/finetuned")
+CHECKPOINTS = Path("models/checkpoints")
+WORKSPACE = Path("models/.unfinished")
+CURVES = Path("metrics/curves")
+TRAINING = Path("metrics/training.json")
+log = logging.getLogger("finetune")
+
+
+def main() -> None:
+    """Run the stage."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    settings = load_settings("finetune", FinetuneSettings)
+    check(settings)
+    fix_arithmetic(settings.reproducible, settings.threads, settings.mixed_precision)
+    train(settings)
+
+
+def check(settings: FinetuneSettings) -> None:
+    """Refuse combinations of settings that would train on nothing.
+
+    Raises:
+        InputError: names the keys that do not go together.
+    """
+    from kocoref.errors import InputError
+
+    if settings.mlm_weight == 0 and (settings.replay or settings.option == "entity_unlabelled"):
+        raise InputError(
+            "finetune.mlm_weight is 0, but finetune.replay and option entity_unlabelled learn by"
+            " masked language modelling only: set mlm_weight above 0"
+        )
+    if settings.target_weight == 0 and settings.nouns_weight == 0 and settings.mlm_weight == 0:
+        raise InputError("finetune: target_weight, nouns_weight and mlm_weight are all 0")
+
+
+def train(settings: FinetuneSettings) -> None:
+    """Train by the settings; torch is imported here, after its arithmetic was fixed."""
+    from accelerate import Accelerator
+    from accelerate.utils import set_seed
+
+    from kocoref.corpus.document import read_documents
+    from kocoref.errors import InputError
+    from kocoref.evaluation.measures import MEASURES, evaluate
+    from kocoref.evaluation.prediction import vocabulary_nouns
+    from kocoref.examples.items import read_items
+    from kocoref.examples.options import ExampleMaker, make_examples, replay_stream
+    from kocoref.files import write_csv, write_json
+    from kocoref.model.checkpoint import Checkpoint, load_checkpoint
+    from kocoref.model.encoding import Encoder
+    from kocoref.training.batching import RowMaker
+    from kocoref.training.loop import finetune, publish
+
+    set_seed(settings.seed)
+    accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+    checkpoint = load_checkpoint(settings.base, settings.base_revision)
+    documents = list(read_documents(PREPARED / "train.jsonl"))
+    maker = ExampleMaker(
+        window=settings.window,
+        radius=settings.context_sentences,
+        per_document=settings.examples_per_document,
+        seed=settings.seed,
+    )
+    phases = make_examples(settings.option, documents, maker, settings.max_examples)
+    items = read_items(PREPARED / "items" / "validation")
+    nouns = vocabulary_nouns(checkpoint)
+
+    def validate(current: Checkpoint) -> dict[str, float]:
+        outcome = evaluate(current, items, MEASURES, settings.batch_tokens, nouns, "validate")
+        measured = outcome.measures(MEASURES)
+        if settings.select_by not in measured:
+            raise InputError(
+                f"finetune.select_by is {settings.select_by}, but the validation split has no item"
+                f" for it; choose one of {', '.join(measured)}"
+            )
+        return measured
+
+    encoder = Encoder(checkpoint.tokenizer, checkpoint.max_length)
+    row_maker = RowMaker(
+        encoder,
+        use_target=settings.target_weight > 0,
+        use_nouns=settings.nouns_weight > 0,
+        use_mlm=settings.mlm_weight > 0,
+        mask_share=settings.mask_share,
+    )
+    workspace = _workspace(settings)
+    result = finetune(
+        settings,
+        checkpoint,
+        phases,
+        replay_stream(documents, maker),
+        row_maker,
+        validate,
+        accelerator,
+        workspace,
+    )
+    if accelerator.is_main_process:
+        publish(result, workspace, FINETUNED, CHECKPOINTS)
+        write_csv(CURVES / "training.csv", result.training)
+        write_csv(CURVES / "validation.csv", result.validation)
+        best = next(row for row in result.validation if row["step"] == result.best_step)
+        write_json(TRAINING, {
+            "examples": sum(map(len, phases)),
+            "steps": int(result.validation[-1]["step"]),
+            "best_step": result.best_step,
+            "validation": {name: best[name] for name in MEASURES if name in best},
+        })  # fmt: skip
+    accelerator.end_training()
+
+
+def _workspace(settings: FinetuneSettings) -> Path:
+    """The directory of this very run: same settings, same data, same base."""
+    digest = blake2b(settings.model_dump_json().encode(), digest_size=8)
+    base = Path(settings.base)
+    for path in sorted([*PREPARED.rglob("*.json*"), *base.glob("*")] if base.is_dir() else []):
+        digest.update(path.read_bytes())
+    workspace = WORKSPACE / digest.hexdigest()
+    for other in WORKSPACE.glob("*"):
+        if other != workspace:
+            shutil.rmtree(other)
+    workspace.mkdir(parents=True, exist_ok=True)
+    return workspace
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,84 @@
+"""Human coreference annotation, for evaluation only: character-span JSON Lines.
+
+One document a line, spans in characters of ``text``, end exclusive::
+
+    {"id": "a", "text": "...", "clusters": [[[0, 3], [9, 10]]], "source": "x", "license": "y"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kocoref.corpus.document import Document, Span
+from kocoref.corpus.sources import distinct, find_files, json_lines, require_column, string
+from kocoref.errors import InputError
+from kocoref.settings import GoldSettings
+
+
+def read_gold(source: GoldSettings) -> Iterator[Document]:
+    """The annotated documents of a file or glob; chains in their order, sorted inside by span.
+
+    Raises:
+        InputError: a file cannot be read, a document is not sound, an id comes twice, or there
+            is no document.
+    """
+    empty = True
+    for document in distinct(_documents(source.path)):
+        empty = False
+        yield document
+    if empty:
+        raise InputError(f"{source.path}: no documents in it; check the file")
+
+
+def _documents(path: str) -> Iterator[tuple[str, Document]]:
+    for file in find_files(path):
+        for where, _, row in json_lines(file):
+            text = string(row, "text", where)
+            yield (
+                where,
+                Document(
+                    id=string(row, "id", where),
+                    text=text,
+                    source=string(row, "source", where),
+                    licence=string(row, "license", where),
+                    chains=_chains(row, len(text), where),
+                ),
+            )
+
+
+def _chains(row: dict[str, object], length: int, where: str) -> tuple[tuple[Span, ...], ...]:
+    require_column(row, "clusters", where)
+    clusters = row["clusters"]
+    if not isinstance(clusters, list):
+        raise InputError(
+            f"{where}: clusters: {type(clusters).__name__}, not a list; write a list of lists"
+        )
+    return tuple(
+        _chain(cluster, length, f"{where}: clusters[{index}]")
+        for index, cluster in enumerate(clusters)
+    )
+
+
+def _chain(cluster: object, length: int, where: str) -> tuple[Span, ...]:
+    if not isinstance(cluster, list) or not cluster:
+        raise InputError(f"{where}: not a list of spans; write [[start, end], ...]")
+    spans = [_span(span, length, f"{where}[{index}]") for index, span in enumerate(cluster)]
+    if len(set(spans)) < len(spans):
+        raise InputError(f"{where}: a span comes twice; leave one out")
+    return tuple(sorted(spans))
+
+
+def _span(span: object, length: int, where: str) -> Span:
+    if not (
+        isinstance(span, list)
+        and len(span) == 2
+        and all(isinstance(bound, int) and not isinstance(bound, bool) for bound in span)
+    ):
+        raise InputError(f"{where}: {span!r}, not two integers; write [start, end]")
+    start, end = span
+    if not 0 <= start < end <= length:
+        raise InputError(
+            f"{where}: [{start}, {end}] is empty or outside the text of {length} characters; "
+            "the end is exclusive"
+        )
+    return start, end

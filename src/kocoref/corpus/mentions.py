@@ -1,0 +1,110 @@
+"""What a document offers for coreference: its pronouns, its noun phrases, its entities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kocoref.corpus.document import Document, Span
+from kocoref.text.morphology import ENTITY_MIN_LENGTH, ENTITY_TAG, NOUN_TAGS, PRONOUN_TAG, Token
+
+FOREIGN_TAG = "SL"
+_PART_OF_NOUN = NOUN_TAGS | {FOREIGN_TAG, "XPN", "XSN", "SN", "SH"}
+_INSIDE_HEAD = _PART_OF_NOUN | {"NNB", "NR", "NP", "SSO", "SSC", "SW", "SO"}
+_TOPIC_PARTICLES = frozenset({"은", "는"})
+_UNTAGGED_PRONOUNS = frozenset({"그", "이", "저", "자신", "자기", "본인", "자신들"})
+"""Pronouns that Kiwi at times calls determiners or nouns; as a whole mention they are pronouns."""
+
+
+@dataclass(frozen=True, slots=True)
+class NounPhrase:
+    """A run of nouns within a word, without its particle: what a pronoun may stand for."""
+
+    span: Span
+    form: str
+    proper: bool
+    subject: bool
+
+
+def pronouns(document: Document) -> list[Token]:
+    """The tokens with Kiwi's tag NP, in order."""
+    return [token for token in document.tokens if token.tag == PRONOUN_TAG]
+
+
+def is_pronoun(document: Document, span: Span) -> bool:
+    """Whether a mention is a bare pronoun, with or without the plural suffix."""
+    if document.text[slice(*span)] in _UNTAGGED_PRONOUNS:
+        return True
+    inside = [t for t in document.tokens if span[0] <= t.start and t.end <= span[1]]
+    return (
+        bool(inside)
+        and inside[0].tag == PRONOUN_TAG
+        and all(token.tag in (PRONOUN_TAG, "XSN") for token in inside)
+    )
+
+
+def entities(document: Document) -> list[Token]:
+    """The tokens with tag NNP of at least two characters that stand in the text as they are."""
+    return [
+        token
+        for token in document.tokens
+        if token.tag == ENTITY_TAG
+        and len(token.form) >= ENTITY_MIN_LENGTH
+        and document.text[token.start : token.end] == token.form
+    ]
+
+
+def noun_phrases(document: Document) -> list[NounPhrase]:
+    """Maximal runs of nouns within a word that hold a noun or a foreign word, in order."""
+    phrases = []
+    for run, following in _runs(document.tokens):
+        if not any(t.tag in NOUN_TAGS or (t.tag == FOREIGN_TAG and len(t.form) > 1) for t in run):
+            continue
+        span = (run[0].start, run[-1].end)
+        phrases.append(
+            NounPhrase(
+                span=span,
+                form=document.text[slice(*span)],
+                proper=any(token.tag in (ENTITY_TAG, FOREIGN_TAG) for token in run),
+                subject=following is not None
+                and following.start == span[1]
+                and (following.tag == "JKS" or following.form in _TOPIC_PARTICLES),
+            )
+        )
+    return phrases
+
+
+def _runs(tokens: tuple[Token, ...]) -> Iterator[tuple[list[Token], Token | None]]:
+    run: list[Token] = []
+    for token in tokens:
+        if token.tag in _PART_OF_NOUN and (not run or token.start == run[-1].end):
+            run.append(token)
+            continue
+        if run:
+            yield _without_call_suffix(run), token
+        run = [token] if token.tag in _PART_OF_NOUN else []
+    if run:
+        yield _without_call_suffix(run), None
+
+
+def _without_call_suffix(run: list[Token]) -> list[Token]:
+    """세영이 (세영 + the suffix of familiar names) names 세영."""
+    return run[:-1] if len(run) > 1 and run[-1].tag == "XSN" and run[-1].form == "이" else run
+
+
+def head(document: Document, mention: Span) -> Span:
+    """The last stretch of nouns of a mention: 외야수 of KIA 타이거즈의 외야수.
+
+    Korean noun phrases end in their head; a name and the title after it both belong to it.
+    """
+    start = mention[0]
+    for token in document.tokens:
+        inside = mention[0] <= token.start and token.end <= mention[1]
+        if inside and token.tag not in _INSIDE_HEAD and token.end < mention[1]:
+            start = token.end
+    return start, mention[1]
+
+
+def names(phrase: Span, mention_head: Span) -> bool:
+    """Whether a noun phrase names a mention: it ends within the mention's head."""
+    return mention_head[0] < phrase[1] <= mention_head[1]

@@ -1,0 +1,88 @@
+"""Splits by document, near-duplicates kept together, the disjointness asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Literal
+
+from kocoref.corpus.similarity import near_duplicates
+from kocoref.errors import InputError
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+def groups(sketches: Mapping[str, frozenset[int]]) -> dict[str, str]:
+    """For each document the first id of its group of near-duplicates (itself if it has none)."""
+    leader = {name: name for name in sketches}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    for one, other in near_duplicates(sketches):
+        first, second = sorted((find(one), find(other)))
+        leader[second] = first
+    return {name: find(name) for name in sketches}
+
+
+def split_documents(
+    sketches: Mapping[str, frozenset[int]],
+    fixed: Mapping[str, Split],
+    validation_share: float,
+    test_share: float,
+    seed: int,
+) -> dict[str, Split]:
+    """The split of every document.
+
+    Documents in ``fixed`` keep theirs; a group of near-duplicates goes where its fixed member is,
+    else where the hash of its first id and the seed falls.
+
+    Raises:
+        InputError: documents with different fixed splits are near-duplicates of each other.
+    """
+    group_of = groups(sketches)
+    chosen: dict[str, tuple[Split, str]] = {}
+    for name in sorted(fixed):
+        split, holder = chosen.setdefault(group_of[name], (fixed[name], name))
+        if split != fixed[name]:
+            raise InputError(
+                f"documents {holder} ({split}) and {name} ({fixed[name]}) are near-duplicates in"
+                " different splits; drop one of them"
+            )
+    result: dict[str, Split] = {}
+    for name, group in group_of.items():
+        if group in chosen:
+            result[name] = chosen[group][0]
+        else:
+            digest = blake2b(f"{seed} {group}".encode(), digest_size=8).digest()
+            place = int.from_bytes(digest) / 2**64
+            result[name] = (
+                "test"
+                if place < test_share
+                else "validation" if place < test_share + validation_share else "train"
+            )
+    return result
+
+
+def assert_disjoint(
+    sketches: Mapping[str, frozenset[int]], splits: Mapping[str, Sequence[str]]
+) -> None:
+    """Check that no document nor near-duplicate is in two splits.
+
+    Raises:
+        InputError: two splits share a document or a pair of near-duplicates.
+    """
+    where: dict[str, str] = {}
+    for split, names in splits.items():
+        for name in names:
+            if where.setdefault(name, split) != split:
+                raise InputError(f"document {name} is in {where[name]} and in {split}")
+    for one, other in near_duplicates({name: sketches[name] for name in where}):
+        if where[one] != where[other]:
+            raise InputError(
+                f"{one} ({where[one]}) and {other} ({where[other]}) are near-duplicates"
+            )

@@ -1,0 +1,97 @@
+"""Asking a model: masked queries of all measures in one pass, batched by length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from kocoref.model.checkpoint import Checkpoint
+from kocoref.model.encoding import budget_batches
+from kocoref.text.morphology import contains_noun
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One row for the model and what is wanted of it.
+
+    ``fills`` are ways to fill the masks, each with one id per mask; ``top`` asks for that many
+    best ids at every mask.
+    """
+
+    ids: list[int]
+    masks: list[int]
+    fills: tuple[tuple[int, ...], ...] = ()
+    top: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Mean log-probability (nats) of each fill; best ids and their log-probabilities per mask."""
+
+    masks: int
+    scores: list[float] = field(default_factory=list)
+    top_ids: list[list[int]] = field(default_factory=list)
+    top_scores: list[list[float]] = field(default_factory=list)
+
+
+def ask(
+    checkpoint: Checkpoint, queries: Sequence[Query], batch_tokens: int, label: str
+) -> list[Answer]:
+    """Answers in the order of the queries; ``batch_tokens`` bounds a batch, padding included."""
+    model, pad = checkpoint.model, int(checkpoint.tokenizer.pad_token_id or 0)
+    device = next(model.parameters()).device
+    answers: list[Answer | None] = [None] * len(queries)
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), tqdm(total=len(queries), desc=label, unit="row") as progress:
+        for batch in budget_batches([len(query.ids) for query in queries], batch_tokens):
+            longest = max(len(queries[i].ids) for i in batch)
+            ids = torch.full((len(batch), longest), pad)
+            attention = torch.zeros(len(batch), longest, dtype=torch.long)
+            places: list[tuple[int, int]] = []
+            for row, i in enumerate(batch):
+                ids[row, : len(queries[i].ids)] = torch.tensor(queries[i].ids)
+                attention[row, : len(queries[i].ids)] = 1
+                places += [(row, mask) for mask in queries[i].masks]
+            rows, positions = torch.tensor(places).T.to(device)
+            logits = model(ids.to(device), attention.to(device), rows, positions)
+            log_probs = logits.float().log_softmax(dim=-1).cpu()
+            first = 0
+            for i in batch:
+                masks = len(queries[i].masks)
+                answers[i] = _answer(queries[i], log_probs[first : first + masks])
+                first += masks
+            progress.update(len(batch))
+    model.train(was_training)
+    return [answer for answer in answers if answer is not None]
+
+
+def _answer(query: Query, log_probs: Tensor) -> Answer:
+    answer = Answer(masks=len(query.masks))
+    if query.fills:
+        ids = torch.tensor(query.fills).T
+        answer.scores.extend(log_probs.gather(1, ids).double().mean(dim=0).tolist())
+    if query.top:
+        best = log_probs.topk(min(query.top, log_probs.shape[1]), dim=-1)
+        answer.top_ids.extend(best.indices.tolist())
+        answer.top_scores.extend(best.values.tolist())
+    return answer
+
+
+def vocabulary_nouns(checkpoint: Checkpoint) -> list[str | None]:
+    """For each id its text if the report's filter would call it a noun, else None.
+
+    The filter looks at a prediction without ``##`` and asks whether Kiwi finds a noun in it; done
+    once for the vocabulary instead of for each of the 50 predictions of each item.
+    """
+    tokenizer = checkpoint.tokenizer
+    texts = [tokenizer.decode([i]).strip().replace("##", "") for i in range(len(tokenizer))]
+    special = set(tokenizer.all_special_ids)
+    return [
+        text if noun and i not in special else None
+        for i, (text, noun) in enumerate(zip(texts, contains_noun(texts), strict=True))
+    ]

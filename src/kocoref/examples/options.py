@@ -1,0 +1,144 @@
+"""How training examples are made of documents: the report's options, one function a task."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Literal
+
+from kocoref.corpus.document import Document, Span
+from kocoref.corpus.mentions import entities, pronouns
+from kocoref.errors import InputError
+from kocoref.examples.antecedents import antecedent_form, marked_pronouns
+from kocoref.examples.context import context_nouns, report_sentence_of
+from kocoref.examples.example import Example, Task
+from kocoref.examples.window import window
+
+Option = Literal["entity", "entity_unlabelled", "pronoun", "mixed", "curriculum", "none"]
+
+CURRICULUM = (("entity", 1), ("pronoun", 2), ("mixed", 1))
+"""The report's Option 3 in its own proportions: 10,000, 20,000 and 10,000 samples."""
+
+
+@dataclass(frozen=True)
+class ExampleMaker:
+    """Makes the examples of documents; ``window`` is in characters, ``radius`` in sentences."""
+
+    window: int
+    radius: int
+    per_document: int
+    seed: int
+
+    def entity(self, document: Document) -> list[Example]:
+        """Repeated entities with the later occurrence masked and kept as the target."""
+        return self._entity(document, "entity")
+
+    def entity_unlabelled(self, document: Document) -> list[Example]:
+        """The same masks with the target lost, as the report's code had it: a control."""
+        return self._entity(document, "entity_unlabelled")
+
+    def _entity(self, document: Document, task: Task) -> list[Example]:
+        seen: set[str] = set()
+        spans: list[Span] = []
+        for token in entities(document):
+            if token.form in seen:
+                spans.append((token.start, token.end))
+            seen.add(token.form)
+        made = []
+        for span in self._sample(document, spans):
+            left, surface, right = self._cut(document, span)
+            if surface in left:
+                target = surface if task == "entity" else None
+                made.append(Example(document.id, task, left, surface, right, target))
+        return made
+
+    def pronoun(self, document: Document) -> list[Example]:
+        """Pronouns masked: context nouns as a set of answers, the marked antecedent as target.
+
+        Where a document has chains only their pronouns are used: of the others nobody said
+        what they stand for.
+        """
+        marked = {pronoun.span: pronoun for pronoun in marked_pronouns(document)}
+        spans = sorted(marked) or [(token.start, token.end) for token in pronouns(document)]
+        made = []
+        for span in self._sample(document, spans):
+            sentence = report_sentence_of(document.text, span[0])
+            nouns = () if sentence is None else context_nouns(document, sentence, self.radius)
+            target = antecedent_form(document, marked[span]) if span in marked else None
+            if len(nouns) >= 2 or target:
+                cut = self._cut(document, span)
+                made.append(Example(document.id, "pronoun", *cut, target, nouns))
+        return made
+
+    def replay(self, document: Document) -> list[Example]:
+        """A stretch of plain text, for masked language modelling against forgetting."""
+        if not document.text.strip():
+            return []
+        middle = self._random(document).randrange(len(document.text))
+        left, surface, right = self._cut(document, (middle, middle))
+        return [Example(document.id, "replay", left, surface, right)]
+
+    def _cut(self, document: Document, span: Span) -> tuple[str, str, str]:
+        start, end = window(document, span, self.window)
+        text = document.text
+        return text[start : span[0]], text[slice(*span)], text[span[1] : end]
+
+    def _sample(self, document: Document, spans: Sequence[Span]) -> list[Span]:
+        if len(spans) <= self.per_document:
+            return list(spans)
+        return sorted(self._random(document).sample(spans, self.per_document))
+
+    def _random(self, document: Document) -> random.Random:
+        return random.Random(f"{self.seed} {document.id}")
+
+
+def make_examples(
+    option: Option, documents: Sequence[Document], maker: ExampleMaker, limit: int
+) -> list[list[Example]]:
+    """The phases of a training run, each a list in random order, ``limit`` examples in all.
+
+    One phase for every option but ``curriculum``, which has three; none for ``none``.
+
+    Raises:
+        InputError: the documents hold no example for a task of the option.
+    """
+    if option == "none":
+        return []
+    pools: dict[str, list[Example]] = {}
+
+    def pool(task: str) -> list[Example]:
+        if task not in pools:
+            make: Callable[[Document], list[Example]] = getattr(maker, task)
+            made = [example for document in documents for example in make(document)]
+            if not made:
+                raise InputError(
+                    f"finetune.option: the training documents hold no example of task {task!r}"
+                    " (entity needs repeated names, pronoun needs pronouns); add text or choose"
+                    " another option"
+                )
+            random.Random(f"{maker.seed} {task}").shuffle(made)
+            pools[task] = made
+        return pools[task]
+
+    if option != "curriculum":
+        return [_phase(option, pool, limit)]
+    total = sum(share for _, share in CURRICULUM)
+    limit = min(limit, len(pool("entity")) + len(pool("pronoun")))
+    return [_phase(task, pool, max(1, limit * share // total)) for task, share in CURRICULUM]
+
+
+def _phase(task: str, pool: Callable[[str], list[Example]], limit: int) -> list[Example]:
+    if task != "mixed":
+        return pool(task)[:limit]
+    half = min(max(len(pool("entity")), len(pool("pronoun"))), max(1, limit // 2))
+    halves = (islice(cycle(pool(name)), half) for name in ("entity", "pronoun"))
+    return [example for pair in zip(*halves, strict=True) for example in pair]
+
+
+def replay_stream(documents: Sequence[Document], maker: ExampleMaker) -> Iterator[Example]:
+    """Plain text without end, the documents in random order again and again."""
+    made = [example for document in documents for example in maker.replay(document)]
+    random.Random(f"{maker.seed} replay").shuffle(made)
+    return cycle(made)

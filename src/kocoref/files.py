@@ -1,0 +1,84 @@
+"""Files are written whole or not at all, and read with a message that says where they break."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kocoref.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; it takes the place of ``path`` when the block succeeds.
+
+    Works for files and for directories; after a failure nothing is left of the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    _remove(partial)
+    try:
+        yield partial
+        if partial.is_dir():
+            _remove(path)
+        os.replace(partial, path)
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON, keys in the order given, Korean as it is."""
+    with replacing(path) as partial:
+        text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def write_json_lines(path: Path, rows: Iterable[Any]) -> int:
+    """Write one compact JSON value a line; returns how many."""
+    count = 0
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
+        for count, row in enumerate(rows, 1):
+            file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+    return count
+
+
+def read_json_lines(path: Path) -> Iterator[Any]:
+    """The values of a file of this project with one JSON value a line.
+
+    Raises:
+        InputError: the file is missing or a line is not JSON, as after a write that was cut off.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise InputError(
+                        f"{path}:{number}: broken ({error}); delete it and run `dvc repro` again"
+                    ) from None
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run `dvc repro`") from None
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write rows with the columns of the first; a value that is not a number is left empty."""
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        names = list(rows[0]) if rows else []
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow(["" if row[n] != row[n] else row[n] for n in names])

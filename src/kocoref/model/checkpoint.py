@@ -1,0 +1,135 @@
+"""Any masked language model checkpoint: loaded safely, checked, and run at masked places only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from kocoref.errors import InputError
+from kocoref.files import replacing
+
+
+class MaskedPositionModel(nn.Module):
+    """A masked language model whose head runs only where it is asked to.
+
+    With a vocabulary of 130,000 the head is most of the work. Its layers work on each position by
+    itself in every family, so it is enough to keep the asked positions of the encoder's output.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+        self._places: tuple[Tensor, Tensor] | None = None
+        model.base_model.register_forward_hook(self._keep_places)
+
+    def _keep_places(self, module: nn.Module, inputs: Any, output: Any) -> Any:
+        if self._places is not None:
+            output.last_hidden_state = output.last_hidden_state[self._places].unsqueeze(0)
+        return output
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, rows: Tensor, positions: Tensor
+    ) -> Tensor:
+        """Logits (places, vocabulary) of ids (batch, length) at ``rows`` and ``positions``."""
+        self._places = (rows, positions)
+        try:
+            logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        finally:
+            self._places = None
+        return logits.squeeze(0)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model and its tokenizer; ``max_length`` is in tokens, special ones included."""
+
+    model: MaskedPositionModel
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    dtype: torch.dtype
+
+    def save(self, directory: Path) -> None:
+        """Write weights (safetensors, in the type they were loaded from) and tokenizer."""
+        with replacing(directory) as partial:
+            weights = {
+                name: tensor.to(self.dtype) if tensor.is_floating_point() else tensor
+                for name, tensor in self.model.model.state_dict().items()
+            }
+            self.model.model.save_pretrained(partial, state_dict=weights)
+            self.tokenizer.save_pretrained(partial)
+
+
+def load_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
+    """Load a local directory or a Hugging Face id, weights in float32.
+
+    Only safetensors are read and no code of the repository is run.
+
+    Raises:
+        InputError: there is no such checkpoint, it has no tokenizer with a mask token, or its
+            masked language modelling head is missing.
+    """
+    local = Path(name)
+    if name.startswith((".", "/", "models/")) and not (local / "config.json").is_file():
+        raise InputError(f"checkpoint {name}: no config.json there; is it a model directory?")
+    source: dict[str, Any] = {"trust_remote_code": False}
+    if revision is not None:
+        source["revision"] = revision
+    try:
+        config = AutoConfig.from_pretrained(name, **source)
+        tokenizer = AutoTokenizer.from_pretrained(name, **source)
+        model, report = AutoModelForMaskedLM.from_pretrained(
+            name,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **source,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"checkpoint {name}: cannot be loaded: {reason}") from None
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"checkpoint {name}: weights missing ({', '.join(missing[:4])}); it needs a masked"
+            " language modelling head, as saved by AutoModelForMaskedLM"
+        )
+    if tokenizer.mask_token_id is None:
+        raise InputError(f"checkpoint {name}: its tokenizer has no mask token")
+    if not tokenizer.is_fast:
+        raise InputError(f"checkpoint {name}: its tokenizer gives no offsets (not a fast one)")
+    return Checkpoint(
+        model=MaskedPositionModel(model),
+        tokenizer=tokenizer,
+        max_length=_max_length(config),
+        dtype=_stored_dtype(local) or torch.float32,
+    )
+
+
+def _max_length(config: Any) -> int:
+    positions = int(getattr(config, "max_position_embeddings", 512))
+    # RoBERTa counts positions from the one after its padding id.
+    return positions - 2 if config.model_type in {"roberta", "xlm-roberta", "camembert"} else positions
+
+
+def _stored_dtype(directory: Path) -> torch.dtype | None:
+    from safetensors import safe_open
+
+    path = directory / "model.safetensors"
+    if not path.is_file():
+        return None
+    with safe_open(path, "pt") as file:
+        kinds = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
+    if kinds == {"F16"}:
+        return torch.float16
+    return torch.bfloat16 if kinds == {"BF16"} else torch.float32

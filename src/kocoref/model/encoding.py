@@ -1,0 +1,86 @@
+"""Text with masks as token ids: the same for training and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+
+class Encoded(NamedTuple):
+    """Ids with special tokens, and the positions of the masks that were put there."""
+
+    ids: list[int]
+    masks: list[int]
+    cropped: bool
+
+
+class Encoder:
+    """Encodes text around masks, cropping evenly around them what a model cannot take."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.mask_id = int(tokenizer.mask_token_id)
+        self._mask = str(tokenizer.mask_token)
+        around: list[int] = tokenizer(self._mask).input_ids
+        place = around.index(self.mask_id)
+        self._prefix, self._suffix = around[:place], around[place + 1 :]
+        self.subwords = lru_cache(maxsize=100_000)(self._subwords)
+
+    def _subwords(self, form: str) -> tuple[int, ...]:
+        """The ids of a word standing by itself."""
+        return tuple(self.tokenizer(form, add_special_tokens=False).input_ids)
+
+    def masked(self, left: str, right: str, masks: int) -> Encoded:
+        """Encode ``left``, a number of masks and ``right``.
+
+        A mask token that the text itself contains stays in the text but is not a mask here.
+        """
+        encoding = self.tokenizer(
+            left + self._mask * masks + right,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            verbose=False,
+        )
+        ids: list[int] = encoding.input_ids
+        end = len(left) + masks * len(self._mask)
+        places = [
+            i
+            for i, (start, stop) in enumerate(encoding.offset_mapping)
+            if ids[i] == self.mask_id and stop > len(left) and start < end and stop <= end
+        ]
+        room = self.max_length - len(self._prefix) - len(self._suffix)
+        start = 0
+        if len(ids) > room:
+            middle = (places[0] + places[-1]) // 2
+            start = max(0, min(middle - room // 2, len(ids) - room))
+        kept = ids[start : start + room]
+        shift = len(self._prefix) - start
+        return Encoded(
+            [*self._prefix, *kept, *self._suffix], [p + shift for p in places], len(ids) > room
+        )
+
+    def plain(self, text: str) -> tuple[list[int], list[int]]:
+        """Ids of a text, its end cropped, and the positions that are not special tokens."""
+        room = self.max_length - len(self._prefix) - len(self._suffix)
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids[:room]
+        first = len(self._prefix)
+        return [*self._prefix, *ids, *self._suffix], list(range(first, first + len(ids)))
+
+
+def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices in batches of similar length, each of at most ``budget`` padded tokens.
+
+    Longest first, so that a batch that does not fit in memory fails at once.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    batches: list[list[int]] = []
+    for i in order:
+        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= budget:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches

@@ -1,0 +1,158 @@
+"""params.yaml as typed, validated settings: one class a section, one field a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kocoref.errors import InputError
+
+PARAMS = Path("params.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: no unknown keys, no missing keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class PretrainSettings(Section):
+    """How the base is made."""
+
+    corpus: Annotated[list[str], Field(min_length=1)]
+    licences: list[str]
+    vocabulary_size: PositiveInt
+    donor_layers: Annotated[list[Annotated[int, Field(ge=0, le=11)]], Field(min_length=1)]
+    block_length: Annotated[int, Field(ge=16, le=512)]
+    noun_share: Share
+    piece_share: Share
+    steps: Annotated[int, Field(ge=10)]
+    batch_tokens: Annotated[int, Field(ge=512)]
+    learning_rate: Rate
+    seed: int
+
+
+class SourceSettings(Section):
+    """One source of text; a list of them makes the corpus."""
+
+    path: str
+    format: Literal["passages", "jsonl", "parquet", "csv", "text", "dataset"]
+    text_column: str = "text"
+    subset: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    limit: PositiveInt | None = None
+
+
+class GoldSettings(Section):
+    """One source of human coreference annotation, for evaluation only."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    path: str
+    format: Literal["spans"]
+
+
+class PrepareSettings(Section):
+    """What is read, how it is split, and how evaluation items are cut."""
+
+    sources: Annotated[list[SourceSettings], Field(min_length=1)]
+    gold: list[GoldSettings]
+    validation_share: Annotated[float, Field(ge=0, lt=0.5)]
+    test_share: Annotated[float, Field(ge=0, lt=0.5)]
+    max_validation_documents: PositiveInt
+    max_test_documents: PositiveInt
+    name_swaps: Annotated[int, Field(ge=0, le=20)]
+    window: Annotated[int, Field(ge=50, le=20_000)]
+    context_sentences: Annotated[int, Field(ge=0, le=10)]
+    items_per_document: PositiveInt
+    seed: int
+
+
+class FinetuneSettings(Section):
+    """How the base is fine-tuned."""
+
+    base: str
+    base_revision: str | None
+    option: Literal["entity", "entity_unlabelled", "pronoun", "mixed", "curriculum", "none"]
+    window: Annotated[int, Field(ge=50, le=20_000)]
+    context_sentences: Annotated[int, Field(ge=0, le=10)]
+    examples_per_document: PositiveInt
+    max_examples: PositiveInt
+    epochs: PositiveInt
+    max_steps: Annotated[int, Field(ge=0)]
+    batch_size: PositiveInt
+    batch_tokens: PositiveInt
+    learning_rate: Rate
+    warmup_share: Share
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    target_weight: Annotated[float, Field(ge=0, le=100)]
+    nouns_weight: Annotated[float, Field(ge=0, le=100)]
+    mlm_weight: Annotated[float, Field(ge=0, le=100)]
+    replay: Annotated[float, Field(ge=0, le=10)]
+    anchor_weight: Annotated[float, Field(ge=0, le=1000)]
+    mask_share: Annotated[float, Field(gt=0, lt=1)]
+    evaluations: PositiveInt
+    select_by: Literal[
+        "antecedent_accuracy", "antecedent_mrr", "lambada_exact", "pseudo_bpc",
+        "coref_f1", "coref_at_5", "lambada_at_1", "score",
+    ]  # fmt: skip
+    patience: PositiveInt
+    mixed_precision: Literal["no", "bf16", "fp16"]
+    reproducible: bool
+    threads: PositiveInt
+    seed: int
+
+
+class EvaluateSettings(Section):
+    """How checkpoints are measured."""
+
+    batch_tokens: PositiveInt
+    pseudo_documents: Annotated[int, Field(ge=0)]
+    resamples: Annotated[int, Field(ge=100)]
+    mixed_precision: Literal["no", "bf16"]
+    reproducible: bool
+    threads: PositiveInt
+    seed: int
+
+
+class ReportSettings(Section):
+    """How results are shown."""
+
+    languages: Annotated[list[Literal["ko", "en"]], Field(min_length=1)]
+    dpi: Annotated[int, Field(ge=50, le=600)]
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def load_settings(name: str, kind: type[AnySection], path: Path = PARAMS) -> AnySection:
+    """Read one section of params.yaml.
+
+    Raises:
+        InputError: the file or section is missing, or a key is unknown, missing, of the wrong
+            type or out of range; the message names file, key, problem and value.
+    """
+    try:
+        sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; run from the project's directory") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(sections, dict) or name not in sections:
+        raise InputError(f"{path}: no section {name!r}")
+    try:
+        return kind.model_validate(sections[name])
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join([name, *map(str, problem['loc'])])}: {problem['msg']}"
+            f" (got {problem['input']!r})"
+            for problem in error.errors()
+        ]
+        raise InputError(f"{path}: {'; '.join(problems)}") from None

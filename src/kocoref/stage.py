@@ -1,0 +1,22 @@
+"""What every stage script does around its work: logging, and one clear line for a bad input."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+from kocoref.errors import InputError
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage; a bad input ends it with exit status 2 and one line on standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

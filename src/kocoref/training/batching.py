@@ -1,0 +1,104 @@
+"""Examples as rows for the model, and the order they come in: a function of seed and step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kocoref.examples.example import Example
+from kocoref.model.encoding import Encoder, budget_batches
+from kocoref.model.objective import Row
+
+BUCKET_STEPS = 8
+"""Steps whose examples are sorted by length together, so that little is padded."""
+
+
+@dataclass(frozen=True)
+class RowMaker:
+    """Turns examples into rows; ``mask_share`` of the pieces is masked for masked modelling."""
+
+    encoder: Encoder
+    use_target: bool
+    use_nouns: bool
+    use_mlm: bool
+    mask_share: float
+
+    def rows(self, example: Example, random: np.random.Generator) -> list[Row]:
+        """One row for each number of masks that the example's answers need.
+
+        Masked modelling of the same text is added to the first row, away from its masks.
+        """
+        if example.task == "replay":
+            return self._plain(example, random)
+        if example.task == "entity_unlabelled":
+            encoded = self.encoder.masked(example.left, example.right, 1)
+            return [self._with_mlm(Row(encoded.ids), encoded.masks, random)]
+        made = []
+        subwords = self.encoder.subwords(example.target) if example.target else ()
+        nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
+        if subwords and self.use_target:
+            encoded = self.encoder.masked(example.left, example.right, len(subwords))
+            shared = (encoded.masks[0], nouns) if len(subwords) == 1 and nouns else None
+            target = tuple(zip(encoded.masks, subwords, strict=True))
+            made.append(self._maybe_mlm(Row(encoded.ids, target, shared), encoded.masks, random))
+            nouns = () if shared else nouns
+        if nouns:
+            encoded = self.encoder.masked(example.left, example.right, 1)
+            row = Row(encoded.ids, nouns=(encoded.masks[0], nouns))
+            made.append(row if made else self._maybe_mlm(row, encoded.masks, random))
+        return made
+
+    def _noun_ids(self, nouns: Sequence[str]) -> tuple[int, ...]:
+        """One mask holds one piece: only nouns that are one piece can be meant."""
+        ids = {self.encoder.subwords(noun) for noun in nouns}
+        return tuple(sorted(subwords[0] for subwords in ids if len(subwords) == 1))
+
+    def _plain(self, example: Example, random: np.random.Generator) -> list[Row]:
+        ids, _ = self.encoder.plain(example.left + example.surface + example.right)
+        row = self._with_mlm(Row(ids), [], random)
+        return [row] if row.mlm else []
+
+    def _maybe_mlm(self, row: Row, masks: Sequence[int], random: np.random.Generator) -> Row:
+        return self._with_mlm(row, masks, random) if self.use_mlm else row
+
+    def _with_mlm(self, row: Row, masks: Sequence[int], random: np.random.Generator) -> Row:
+        """Mask pieces for ordinary masked modelling: 80 % mask, 10 % another piece, 10 % kept."""
+        special = {0, len(row.ids) - 1, *masks}
+        chosen = [
+            place
+            for place in np.flatnonzero(random.random(len(row.ids)) < self.mask_share).tolist()
+            if place not in special
+        ]
+        ids = list(row.ids)
+        for place in chosen:
+            kind = random.random()
+            if kind < 0.8:
+                ids[place] = self.encoder.mask_id
+            elif kind < 0.9:
+                ids[place] = int(random.integers(len(self.encoder.tokenizer)))
+        return Row(ids, row.target, row.nouns, tuple((place, row.ids[place]) for place in chosen))
+
+
+def steps(
+    phases: Sequence[Sequence[Example]], lengths: Sequence[Sequence[int]], size: int, seed: int
+) -> Iterator[list[Example]]:
+    """The examples of each optimizer step of one epoch: phases in order, shuffled within.
+
+    Examples of similar length come together, steps in random order within a phase.
+    """
+    random = np.random.default_rng(seed)
+    for phase, length in zip(phases, lengths, strict=True):
+        order = random.permutation(len(phase))
+        made = []
+        for start in range(0, len(order), size * BUCKET_STEPS):
+            bucket = sorted(order[start : start + size * BUCKET_STEPS], key=lambda i: length[i])
+            made += [bucket[i : i + size] for i in range(0, len(bucket), size)]
+        for index in random.permutation(len(made)):
+            yield [phase[i] for i in made[index]]
+
+
+def micro_batches(rows: Sequence[Row], budget: int) -> list[list[Row]]:
+    """Rows of a step in batches of at most ``budget`` padded tokens."""
+    return [[rows[i] for i in batch] for batch in budget_batches([len(r.ids) for r in rows], budget)]

@@ -1,0 +1,240 @@
+"""The training loop: steps weighted by targets, measured on the validation split, resumable.
+
+Everything random is a function of the seed and the step, so a run that was interrupted goes on
+from its last measured step exactly as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import Tensor
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from kocoref.evaluation.measures import LOWER_IS_BETTER
+from kocoref.examples.example import Example
+from kocoref.model.checkpoint import Checkpoint
+from kocoref.model.objective import KINDS, Row, collate, count_targets, loss_sums
+from kocoref.settings import FinetuneSettings
+from kocoref.training.batching import RowMaker, micro_batches, steps
+from kocoref.training.state import TrainingState, load_state, save_state
+
+LOG_POINTS = 50
+GRADIENT_NORM = 1.0
+log = logging.getLogger("finetune")
+
+Validate = Callable[[Checkpoint], dict[str, float]]
+
+
+@dataclass
+class Result:
+    """The curves of a run and the step whose checkpoint is best."""
+
+    training: list[dict[str, float]] = field(default_factory=list)
+    validation: list[dict[str, float]] = field(default_factory=list)
+    best_step: int = 0
+
+
+def finetune(
+    settings: FinetuneSettings,
+    checkpoint: Checkpoint,
+    phases: Sequence[Sequence[Example]],
+    replay: Iterator[Example],
+    row_maker: RowMaker,
+    validate: Validate,
+    accelerator: Accelerator,
+    workspace: Path,
+) -> Result:
+    """Train, writing ``checkpoint-N`` directories and a state to resume from to ``workspace``."""
+    plan = _plan(settings, phases, row_maker)
+    total = len(plan)
+    evaluate_at = _evaluation_steps(total, settings.evaluations)
+    model = checkpoint.model.to(accelerator.device)
+    optimizer, schedule = _optimizer(settings, model, total, accelerator)
+    anchor = [p.detach().clone() for p in model.parameters()] if settings.anchor_weight else []
+    state = load_state(workspace, model, optimizer)
+    if state is None:
+        state = TrainingState()
+        _measure(state, checkpoint, settings, validate, accelerator, workspace)
+        save_state(workspace, state, model, optimizer, accelerator)
+    else:
+        log.info("resuming after step %d", state.step)
+        for _ in range(state.step):
+            schedule.step()
+    replayed = islice(replay, state.replayed, None)
+
+    model.train()
+    window: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    progress = tqdm(total=total, initial=state.step, desc="finetune", unit="step",
+                    disable=not accelerator.is_local_main_process)  # fmt: skip
+    while state.step < total and not _patience_lost(state, settings):
+        examples = list(plan[state.step])
+        extra = list(islice(replayed, _replay_count(settings.replay, state.step, len(examples))))
+        random = np.random.default_rng([settings.seed, state.step])
+        rows = [row for e in [*examples, *extra] for row in row_maker.rows(e, random)]
+        losses = _step(settings, model, rows, optimizer, accelerator, checkpoint)
+        for parameter, start in zip(model.parameters(), anchor, strict=False):
+            pull = schedule.get_last_lr()[0] * settings.anchor_weight
+            parameter.data.lerp_(start, min(1.0, pull))
+        schedule.step()
+        state.step += 1
+        state.replayed += len(extra)
+        state.examples += len(examples)
+        state.tokens += sum(len(row.ids) for row in rows)
+        progress.update()
+        for kind, value in losses.items():
+            window[kind].append(value)
+        if state.step % max(1, total // LOG_POINTS) == 0 or state.step == total:
+            means = {kind: float(np.mean(v)) for kind, v in window.items() if v}
+            progress.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
+            state.training.append(
+                {"step": state.step, "learning_rate": schedule.get_last_lr()[0]}
+                | {f"loss_{kind}": means.get(kind, float("nan")) for kind in KINDS}
+            )
+            window = {kind: [] for kind in KINDS}
+        if state.step in evaluate_at:
+            _measure(state, checkpoint, settings, validate, accelerator, workspace)
+            save_state(workspace, state, model, optimizer, accelerator)
+    progress.close()
+    return Result(state.training, state.validation, state.best_step)
+
+
+def _plan(
+    settings: FinetuneSettings, phases: Sequence[Sequence[Example]], row_maker: RowMaker
+) -> list[list[Example]]:
+    """The examples of every step of the run."""
+    lengths = [[len(e.left) + len(e.right) for e in phase] for phase in phases]
+    plan = [
+        batch
+        for epoch in range(settings.epochs)
+        for batch in steps(phases, lengths, settings.batch_size, settings.seed + 1000 * epoch)
+    ]
+    return plan[: settings.max_steps] if settings.max_steps else plan
+
+
+def _evaluation_steps(total: int, evaluations: int) -> set[int]:
+    return {round(total * i / evaluations) for i in range(1, evaluations + 1)} - {0}
+
+
+def _replay_count(share: float, step: int, examples: int) -> int:
+    """``share`` replayed texts for each example, spread evenly over the steps."""
+    return int(share * examples * (step + 1)) - int(share * examples * step)
+
+
+def _optimizer(
+    settings: FinetuneSettings, model: torch.nn.Module, total: int, accelerator: Accelerator
+) -> tuple[AdamW, LambdaLR]:
+    warmup = max(1, round(settings.warmup_share * total))
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimizer = AdamW(
+        [
+            {"params": decayed, "weight_decay": settings.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=settings.learning_rate,
+    )
+    schedule = LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / warmup, max(0.0, (total - step) / max(1, total - warmup))),
+    )
+    prepared: AdamW = accelerator.prepare(optimizer)
+    return prepared, schedule
+
+
+def _step(
+    settings: FinetuneSettings,
+    model: torch.nn.Module,
+    rows: Sequence[Row],
+    optimizer: AdamW,
+    accelerator: Accelerator,
+    checkpoint: Checkpoint,
+) -> dict[str, float]:
+    """One optimizer step over all rows, however many batches and processes they take.
+
+    Each kind of loss is divided by the number of its targets in the whole step, so a batch with
+    few targets weighs less than one with many. Returns the mean losses by kind.
+    """
+    counts = count_targets(rows)
+    weights = {
+        "target": settings.target_weight,
+        "nouns": settings.nouns_weight,
+        "mlm": settings.mlm_weight,
+    }
+    pad = int(checkpoint.tokenizer.pad_token_id or 0)
+    totals = torch.zeros(len(KINDS), device=accelerator.device)
+    batches = micro_batches([r for r in rows if r.target or r.nouns or r.mlm], settings.batch_tokens)
+    for part in batches[accelerator.process_index :: accelerator.num_processes]:
+        batch = collate(part, pad).to(accelerator.device)
+        with accelerator.autocast():
+            logits = model(batch.input_ids, batch.attention_mask, batch.rows, batch.positions)
+        sums = loss_sums(logits, batch)
+        loss: Tensor = sum(  # type: ignore[assignment]
+            weights[kind] * sums[kind] / counts[kind] for kind in KINDS if counts[kind]
+        )
+        accelerator.backward(loss)
+        totals += torch.stack([sums[kind].detach() for kind in KINDS])
+    if accelerator.num_processes > 1:
+        for parameter in model.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad = accelerator.reduce(parameter.grad, "sum")
+        totals = accelerator.reduce(totals, "sum")
+    accelerator.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return {k: float(t) / counts[k] for k, t in zip(KINDS, totals.tolist(), strict=True) if counts[k]}
+
+
+def _measure(
+    state: TrainingState,
+    checkpoint: Checkpoint,
+    settings: FinetuneSettings,
+    validate: Validate,
+    accelerator: Accelerator,
+    workspace: Path,
+) -> None:
+    """Measure on the validation split, keep the checkpoint, remember whether it is the best."""
+    shared: list[Any] = [None]
+    if accelerator.is_main_process:
+        with accelerator.autocast():
+            shared = [validate(checkpoint)]
+        checkpoint.save(workspace / f"checkpoint-{state.step}")
+    broadcast_object_list(shared)
+    measured: dict[str, float] = shared[0]
+    state.validation.append({"step": state.step} | measured)
+    sign = -1 if settings.select_by in LOWER_IS_BETTER else 1
+    value = sign * measured[settings.select_by]
+    if state.best_value is None or value > state.best_value:
+        state.best_value, state.best_step, state.without_gain = value, state.step, 0
+    else:
+        state.without_gain += 1
+    log.info("step %d: %s", state.step, {k: round(v, 4) for k, v in measured.items()})
+
+
+def _patience_lost(state: TrainingState, settings: FinetuneSettings) -> bool:
+    return state.without_gain >= settings.patience
+
+
+def publish(result: Result, workspace: Path, finetuned: Path, checkpoints: Path) -> None:
+    """Move the checkpoints to their place, copy the best to ``finetuned``, drop the workspace."""
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for path in sorted(workspace.glob("checkpoint-*")):
+        target = checkpoints / path.name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(path, target)
+    shutil.rmtree(finetuned, ignore_errors=True)
+    shutil.copytree(checkpoints / f"checkpoint-{result.best_step}", finetuned)
+    shutil.rmtree(workspace)

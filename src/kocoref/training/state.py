@@ -1,0 +1,81 @@
+"""The state of an unfinished run on disk: weights, optimizer and curves, without pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from torch.optim import AdamW
+
+from kocoref.files import replacing, write_json
+
+
+@dataclass
+class TrainingState:
+    """Where a run stands; ``without_gain`` counts evaluations since the best one."""
+
+    step: int = 0
+    examples: int = 0
+    tokens: int = 0
+    replayed: int = 0
+    best_step: int = 0
+    best_value: float | None = None
+    without_gain: int = 0
+    training: list[dict[str, float]] = field(default_factory=list)
+    validation: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_state(
+    workspace: Path,
+    state: TrainingState,
+    model: torch.nn.Module,
+    optimizer: AdamW,
+    accelerator: Accelerator,
+) -> None:
+    """Write the state whole or not at all; only the main process writes."""
+    accelerator.wait_for_everyone()
+    if not accelerator.is_main_process:
+        return
+    tensors = {f"model.{i}": p.detach().cpu() for i, p in enumerate(model.parameters())}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
+    with replacing(workspace / "state") as partial:
+        partial.mkdir()
+        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial / "tensors.safetensors")
+        write_json(partial / "progress.json", _without_nan(asdict(state)))
+
+
+def load_state(
+    workspace: Path, model: torch.nn.Module, optimizer: AdamW
+) -> TrainingState | None:
+    """Put a saved state back into model and optimizer; None where there is none."""
+    directory = workspace / "state"
+    if not directory.is_dir():
+        return None
+    saved = json.loads((directory / "progress.json").read_text(encoding="utf-8"))
+    for row in saved["training"]:
+        row.update({k: float("nan") for k, v in row.items() if v is None})
+    tensors = load_file(directory / "tensors.safetensors")
+    with torch.no_grad():
+        for index, parameter in enumerate(model.parameters()):
+            parameter.copy_(tensors[f"model.{index}"])
+    whole = optimizer.state_dict()
+    whole["state"] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, moment = name.split(".")
+            whole["state"].setdefault(int(index), {})[moment] = value
+    optimizer.load_state_dict(whole)
+    return TrainingState(**saved)
+
+
+def _without_nan(saved: dict[str, object]) -> dict[str, object]:
+    """JSON has no NaN: a loss that had no targets is null."""
+    saved["training"] = [
+        {k: None if v != v else v for k, v in row.items()} for row in saved["training"]  # type: ignore[attr-defined]
+    ]
+    return saved
