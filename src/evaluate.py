@@ -19,10 +19,13 @@ from kocoref.settings import EvaluateSettings, load_settings
 from kocoref.stage import run_stage
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from kocoref.evaluation.measures import Outcome
     from kocoref.examples.items import ItemSet
 
 ITEMS = Path("data/prepared/items/test")
+TRAINING_ITEMS = Path("data/prepared/items/train")
 GOLD = Path("data/prepared/gold")
 FREQUENT_NOUNS = Path("data/prepared/frequent_nouns.json")
 CHECKPOINTS = Path("models/checkpoints")
@@ -48,9 +51,16 @@ def measure(settings: EvaluateSettings) -> None:
 
     from accelerate import Accelerator
 
-    from kocoref.evaluation.measures import MEASURES, SEED_MEASURES, STRICT_MEASURES, evaluate
+    from kocoref.evaluation.measures import (
+        MEASURES,
+        QUICK_MEASURES,
+        SEED_MEASURES,
+        STRICT_MEASURES,
+        evaluate,
+    )
     from kocoref.evaluation.prediction import vocabulary_nouns
     from kocoref.evaluation.slices import slice_accuracy
+    from kocoref.evaluation.salience import train_salience
     from kocoref.examples.items import read_items
     from kocoref.model.checkpoint import load_checkpoint
 
@@ -71,7 +81,7 @@ def measure(settings: EvaluateSettings) -> None:
         checkpoint.model.to(accelerator.device)
         nouns = nouns or vocabulary_nouns(checkpoint)
         compared = directory in (directories[0], best)
-        wanted = MEASURES if compared else [name for name in MEASURES if name != "pseudo_bpc"]
+        wanted = tuple(MEASURES) if compared else QUICK_MEASURES
         with accelerator.autocast():
             outcomes[directory.name] = evaluate(
                 checkpoint, items, wanted, settings.batch_tokens, nouns, directory.name
@@ -85,7 +95,8 @@ def measure(settings: EvaluateSettings) -> None:
     frequent = json.loads(FREQUENT_NOUNS.read_text(encoding="utf-8"))
     seed_outcomes = {role: outcomes[name] for role, name in roles.items()}
     strict_outcomes = dict(seed_outcomes)
-    add_baselines(items, frequent, seed_outcomes, strict_outcomes)
+    salience = train_salience(read_items(TRAINING_ITEMS).antecedent)
+    add_baselines(items, frequent, salience, seed_outcomes, strict_outcomes)
     metrics: dict[str, Any] = {
         "seed": {role: o.measures(SEED_MEASURES) for role, o in seed_outcomes.items()},
         "strict": {role: o.measures(STRICT_MEASURES) for role, o in strict_outcomes.items()},
@@ -93,7 +104,7 @@ def measure(settings: EvaluateSettings) -> None:
     compared_on = {"test": strict_outcomes | seed_outcomes}
     for name, part in gold.items():
         found = {role: in_gold[name][step] for role, step in roles.items()}
-        add_baselines(part, frequent, {}, found)
+        add_baselines(part, frequent, salience, {}, found)
         metrics.setdefault("gold", {})[name] = {
             role: outcome.measures(STRICT_MEASURES) for role, outcome in found.items()
         }
@@ -108,33 +119,38 @@ def measure(settings: EvaluateSettings) -> None:
     write_json(METRICS / "slices.json", slices)
     by_step = {name: outcome.measures(MEASURES) for name, outcome in outcomes.items()}
     write_json(METRICS / "checkpoints.json", by_step)
-    write_csv(
-        METRICS / "curves" / "checkpoints.csv",
-        [
-            {"step": _step(Path(name)), **{m: values[m] for m in MEASURES
-                                           if m != "pseudo_bpc" and m in values}}
-            for name, values in by_step.items()
-        ],
-    )  # fmt: skip
+    columns = [name for name in QUICK_MEASURES if name in next(iter(by_step.values()))]
+    rows = [
+        {"step": _step(Path(name))} | {column: values[column] for column in columns}
+        for name, values in by_step.items()
+    ]
+    write_csv(METRICS / "curves" / "checkpoints.csv", ["step", *columns], rows)
     for role, outcome in seed_outcomes.items():
         if outcome.predictions:
             write_json_lines(PREDICTIONS / f"{role}.jsonl", outcome.predictions)
 
 
 def add_baselines(
-    items: ItemSet, frequent: list[str], seed: dict[str, Outcome], strict: dict[str, Outcome]
+    items: ItemSet,
+    frequent: list[str],
+    salience: Pipeline | None,
+    seed: dict[str, Outcome],
+    strict: dict[str, Outcome],
 ) -> None:
-    """Add the trivial baselines to the outcomes of models, where there are items for them."""
+    """Add the baselines to the outcomes of models, where there are items for them."""
     from kocoref.evaluation.baselines import (
         ANTECEDENT_RULES,
         antecedent_baseline,
         constant_baseline,
     )
+    from kocoref.evaluation.salience import salience_baseline
 
     if items.coref:
         seed["constant_top_5"] = constant_baseline(items, frequent)
     for name, rule in ANTECEDENT_RULES.items() if items.antecedent else ():
         strict[name] = antecedent_baseline(items, rule)
+    if salience is not None and items.antecedent:
+        strict["salience"] = salience_baseline(salience, items.antecedent)
 
 
 def compare(outcomes: dict[str, dict[str, Outcome]], settings: EvaluateSettings) -> dict[str, Any]:

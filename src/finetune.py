@@ -60,7 +60,7 @@ def train(settings: FinetuneSettings) -> None:
 
     from kocoref.corpus.document import read_documents
     from kocoref.errors import InputError
-    from kocoref.evaluation.measures import MEASURES, evaluate
+    from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES, evaluate
     from kocoref.evaluation.prediction import vocabulary_nouns
     from kocoref.examples.items import read_items
     from kocoref.examples.options import ExampleMaker, make_examples, replay_stream
@@ -68,7 +68,7 @@ def train(settings: FinetuneSettings) -> None:
     from kocoref.model.checkpoint import Checkpoint, load_checkpoint
     from kocoref.model.encoding import Encoder
     from kocoref.training.batching import RowMaker
-    from kocoref.training.loop import finetune, publish
+    from kocoref.training.loop import TRAINING_COLUMNS, finetune, publish
 
     set_seed(settings.seed)
     accelerator = Accelerator(mixed_precision=settings.mixed_precision)
@@ -83,10 +83,12 @@ def train(settings: FinetuneSettings) -> None:
     phases = make_examples(settings.option, documents, maker, settings.max_examples)
     items = read_items(PREPARED / "items" / "validation")
     nouns = vocabulary_nouns(checkpoint)
+    # The pseudo-log-likelihood costs more than all other measures together.
+    wanted = [name for name in MEASURES if name in (settings.select_by, *QUICK_MEASURES)]
 
     def validate(current: Checkpoint) -> dict[str, float]:
-        outcome = evaluate(current, items, MEASURES, settings.batch_tokens, nouns, "validate")
-        measured = outcome.measures(MEASURES)
+        outcome = evaluate(current, items, wanted, settings.batch_tokens, nouns, "validate")
+        measured = outcome.measures(wanted)
         if settings.select_by not in measured:
             raise InputError(
                 f"finetune.select_by is {settings.select_by}, but the validation split has no item"
@@ -103,7 +105,7 @@ def train(settings: FinetuneSettings) -> None:
         mask_share=settings.mask_share,
     )
     workspace = _workspace(settings)
-    result = finetune(
+    state = finetune(
         settings,
         checkpoint,
         phases,
@@ -114,16 +116,22 @@ def train(settings: FinetuneSettings) -> None:
         workspace,
     )
     if accelerator.is_main_process:
-        publish(result, workspace, FINETUNED, CHECKPOINTS)
-        write_csv(CURVES / "training.csv", result.training)
-        write_csv(CURVES / "validation.csv", result.validation)
-        best = next(row for row in result.validation if row["step"] == result.best_step)
-        write_json(TRAINING, {
-            "examples": sum(map(len, phases)),
-            "steps": int(result.validation[-1]["step"]),
-            "best_step": result.best_step,
+        publish(state.best_step, workspace, FINETUNED, CHECKPOINTS)
+        write_csv(CURVES / "training.csv", TRAINING_COLUMNS, state.training)
+        write_csv(CURVES / "validation.csv", list(state.validation[0]), state.validation)
+        best = next(row for row in state.validation if row["step"] == state.best_step)
+        summary = {
+            "option": settings.option,
+            "base": settings.base,
+            "select_by": settings.select_by,
+            "available_examples": sum(map(len, phases)),
+            "examples": state.examples,
+            "tokens": state.tokens,
+            "steps": state.step,
+            "best_step": state.best_step,
             "validation": {name: best[name] for name in MEASURES if name in best},
-        })  # fmt: skip
+        }
+        write_json(TRAINING, summary)
     accelerator.end_training()
 
 

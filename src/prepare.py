@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from kocoref.corpus.document import Document
 from kocoref.corpus.gold import read_gold
@@ -33,6 +34,8 @@ OUT = Path("data/prepared")
 METRICS = Path("metrics/data.json")
 NAMES = Path("data/raw/names.tsv")
 FREQUENT_NOUNS = 100
+TWIN = "~"
+"""Between the id of a passage and the number of its twin."""
 log = logging.getLogger("prepare")
 
 
@@ -51,10 +54,13 @@ def main() -> None:
         sketches, fixed, settings.validation_share, settings.test_share, settings.seed
     )
     in_split = {name: [d for d in documents if splits[d.id] == name] for name in SPLITS}
-    limits = {"validation": settings.max_validation_documents, "test": settings.max_test_documents}
+    limits: dict[Split, int] = {
+        "validation": settings.max_validation_documents,
+        "test": settings.max_test_documents,
+    }
     for name, limit in limits.items():
-        counts[f"{name}_left_out"] = max(0, len(in_split[name]) - limit)  # type: ignore[index]
-        in_split[name] = in_split[name][:limit]  # type: ignore[index]
+        counts[f"{name}_left_out"] = max(0, len(in_split[name]) - limit)
+        in_split[name] = in_split[name][:limit]
     if not in_split["train"]:
         raise InputError("prepare: no training document; lower validation_share and test_share")
     assert_disjoint(
@@ -64,7 +70,11 @@ def main() -> None:
     training = in_split["train"] + twins(in_split["train"], passages, settings)
 
     analyzer = Analyzer()
-    metrics: dict[str, object] = {"read": dict(sorted(counts.items())), "documents": {}, "items": {}}
+    metrics: dict[str, dict[str, Any]] = {
+        "read": dict(sorted(counts.items())),
+        "documents": {},
+        "items": {},
+    }
     with replacing(OUT) as out:
         out.mkdir()
         nouns: Counter[str] = Counter()
@@ -72,17 +82,20 @@ def main() -> None:
             chosen = training if name == "train" else in_split[name]
             analysed = list(analyze(chosen, analyzer))
             write_json_lines(out / f"{name}.jsonl", (d.to_json() for d in analysed))
-            metrics["documents"][name] = describe_documents(analysed)  # type: ignore[index]
+            metrics["documents"][name] = describe_documents(analysed)
             if name == "train":
                 nouns = Counter(t.form for d in analysed for t in d.tokens if t.tag in NOUN_TAGS)
+                originals = [d for d in analysed if TWIN not in d.id]
+                items, _ = cut_items(originals, settings)
+                write_items(out / "items" / name, antecedents_only(items))
             else:
                 items, reach = cut_items(analysed, settings)
                 write_items(out / "items" / name, items)
-                metrics["items"][name] = describe_items(items, reach)  # type: ignore[index]
+                metrics["items"][name] = describe_items(items, reach)
         for name, part in gold.items():
             items, reach = cut_items(list(analyze(part, analyzer)), settings)
-            write_items(out / "gold" / name, replace(items, coref=(), lambada=(), plain=()))
-            metrics["items"][f"gold_{name}"] = describe_items(items, reach)  # type: ignore[index]
+            write_items(out / "gold" / name, antecedents_only(items))
+            metrics["items"][f"gold_{name}"] = describe_items(items, reach)
         ranked = sorted(nouns, key=lambda noun: (-nouns[noun], noun))
         write_json(out / "frequent_nouns.json", ranked[:FREQUENT_NOUNS])
     write_json(METRICS, metrics)
@@ -132,7 +145,7 @@ def twins(
                 passage, lexicon, random.Random(f"{settings.seed} {number} {document.id}")
             )
             if twin:
-                made.append(replace(twin.document(), id=f"{document.id}~{number}"))
+                made.append(replace(twin.document(), id=f"{document.id}{TWIN}{number}"))
     return made
 
 
@@ -153,6 +166,11 @@ def cut_items(
         settings.window, settings.context_sentences, settings.items_per_document, reach
     )
     return make_items(documents, maker), reach
+
+
+def antecedents_only(items: ItemSet) -> ItemSet:
+    """What is needed of training documents and gold sets."""
+    return replace(items, coref=(), lambada=(), plain=())
 
 
 if __name__ == "__main__":

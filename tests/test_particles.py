@@ -102,6 +102,8 @@ def test_has_final(word: str, expected: bool | None) -> None:
         ("지우", "이여", "여"),
         ("서준", "여", "이여"),
         ("지우", "이요?", "요?"),
+        ("제주", "이지.", "지."),
+        ("서준", "죠?", "이죠?"),
         # 야: calling and naming
         ("서준", "야, 같이 가", "아, 같이 가"),
         ("지우", "아, 같이 가", "야, 같이 가"),
@@ -177,7 +179,7 @@ def test_agreed_text_agrees(noun: str, following: str) -> None:
 @given(NOUNS, NOUNS, FOLLOWING)
 def test_text_behind_the_first_word_never_changes(one: str, other: str, following: str) -> None:
     agreed = agree(other, agree(one, following))
-    word = following.split(" ")[0]
+    word = following.split(" ", maxsplit=1)[0]
     assert agreed.endswith(following[len(word) :])
 
 

@@ -74,11 +74,11 @@ def read_json_lines(path: Path) -> Iterator[Any]:
         raise InputError(f"{path}: no such file; run `dvc repro`") from None
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write rows with the columns of the first; a value that is not a number is left empty."""
+def write_csv(
+    path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, float | None]]
+) -> None:
+    """Write rows under a header line; a value that is missing is left empty."""
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        names = list(rows[0]) if rows else []
-        writer.writerow(names)
-        for row in rows:
-            writer.writerow(["" if row[n] != row[n] else row[n] for n in names])
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -32,14 +32,14 @@ def pronouns(document: Document) -> list[Token]:
 
 
 def is_pronoun(document: Document, span: Span) -> bool:
-    """Whether a mention is a bare pronoun, with or without the plural suffix."""
+    """Whether a mention is a bare pronoun, with the plural suffix or a contracted particle (내)."""
     if document.text[slice(*span)] in _UNTAGGED_PRONOUNS:
         return True
     inside = [t for t in document.tokens if span[0] <= t.start and t.end <= span[1]]
     return (
         bool(inside)
         and inside[0].tag == PRONOUN_TAG
-        and all(token.tag in (PRONOUN_TAG, "XSN") for token in inside)
+        and all(token.tag == "XSN" or token.tag[0] == "J" for token in inside[1:])
     )
 
 
@@ -61,10 +61,13 @@ def noun_phrases(document: Document) -> list[NounPhrase]:
         if not any(t.tag in NOUN_TAGS or (t.tag == FOREIGN_TAG and len(t.form) > 1) for t in run):
             continue
         span = (run[0].start, run[-1].end)
+        form = document.text[slice(*span)]
+        if form in _UNTAGGED_PRONOUNS:
+            continue
         phrases.append(
             NounPhrase(
                 span=span,
-                form=document.text[slice(*span)],
+                form=form,
                 proper=any(token.tag in (ENTITY_TAG, FOREIGN_TAG) for token in run),
                 subject=following is not None
                 and following.start == span[1]

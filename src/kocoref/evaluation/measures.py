@@ -86,6 +86,7 @@ STRICT_MEASURES: dict[str, Callable[[Sums], float]] = {
     "pseudo_bpc": pseudo_bpc,
 }
 MEASURES = SEED_MEASURES | STRICT_MEASURES
+QUICK_MEASURES = tuple(name for name in MEASURES if name != "pseudo_bpc")
 LOWER_IS_BETTER = frozenset({"pseudo_bpc"})
 
 

@@ -49,12 +49,13 @@ _PAIRS: Final = tuple(
 _BOUND: Final = (
     r"라(?:고|고는|고도|는|는데|며|면|면서|서|도|기|기보다|니|니까|던|네|지|야)?"
     r"|나마?|란|든[지가]?|랑[은도만]?|야말로|여|요|래[요서도]?|네요"
+    r"|지요?|죠|군요|구나|거든요?"
 )
-"""Endings that take 이 after a consonant and never after a vowel: 서준이라는, 지우라는."""
+"""Endings that take 이 after a consonant and lose it after a vowel: 서준이라는, 지우라는."""
 
 _LOOSE: Final = (
-    r"다가?|고요?|며|면서?|지만|지요?|죠|자|므로|니까?|냐[고는]?|구나|거나|던가?|건"
-    r"|기[도에는만]|더라도?|더니|군요|세요|셨[가-힣]+|시[죠지다고며]|시네요|신데|십니[다까]"
+    r"다가?|고요?|며|면서?|지만|자|므로|니까?|냐[고는]?|거나|던가?|건"
+    r"|기[도에는만]|더라도?|더니|세요|셨[가-힣]+|시[죠지다고며]|시네요|신데|십니[다까]"
 )
 """Endings that take 이 after a consonant and may after a vowel: 부산이다, 제주이다, 제주다."""
 

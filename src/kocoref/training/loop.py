@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,19 +31,11 @@ from kocoref.training.batching import RowMaker, micro_batches, steps
 from kocoref.training.state import TrainingState, load_state, save_state
 
 LOG_POINTS = 50
+TRAINING_COLUMNS = ("step", "learning_rate", *(f"loss_{kind}" for kind in KINDS))
 GRADIENT_NORM = 1.0
 log = logging.getLogger("finetune")
 
 Validate = Callable[[Checkpoint], dict[str, float]]
-
-
-@dataclass
-class Result:
-    """The curves of a run and the step whose checkpoint is best."""
-
-    training: list[dict[str, float]] = field(default_factory=list)
-    validation: list[dict[str, float]] = field(default_factory=list)
-    best_step: int = 0
 
 
 def finetune(
@@ -56,8 +47,11 @@ def finetune(
     validate: Validate,
     accelerator: Accelerator,
     workspace: Path,
-) -> Result:
-    """Train, writing ``checkpoint-N`` directories and a state to resume from to ``workspace``."""
+) -> TrainingState:
+    """Train, writing ``checkpoint-N`` directories and a state to resume from to ``workspace``.
+
+    Returns the last state: the curves, the best step, what was seen.
+    """
     plan = _plan(settings, phases, row_maker)
     total = len(plan)
     evaluate_at = _evaluation_steps(total, settings.evaluations)
@@ -101,14 +95,14 @@ def finetune(
             progress.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             state.training.append(
                 {"step": state.step, "learning_rate": schedule.get_last_lr()[0]}
-                | {f"loss_{kind}": means.get(kind, float("nan")) for kind in KINDS}
+                | {f"loss_{kind}": means.get(kind) for kind in KINDS}
             )
             window = {kind: [] for kind in KINDS}
         if state.step in evaluate_at:
             _measure(state, checkpoint, settings, validate, accelerator, workspace)
             save_state(workspace, state, model, optimizer, accelerator)
     progress.close()
-    return Result(state.training, state.validation, state.best_step)
+    return state
 
 
 def _plan(
@@ -195,7 +189,8 @@ def _step(
     accelerator.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return {k: float(t) / counts[k] for k, t in zip(KINDS, totals.tolist(), strict=True) if counts[k]}
+    means = dict(zip(KINDS, totals.tolist(), strict=True))
+    return {kind: means[kind] / counts[kind] for kind in KINDS if counts[kind]}
 
 
 def _measure(
@@ -228,7 +223,7 @@ def _patience_lost(state: TrainingState, settings: FinetuneSettings) -> bool:
     return state.without_gain >= settings.patience
 
 
-def publish(result: Result, workspace: Path, finetuned: Path, checkpoints: Path) -> None:
+def publish(best_step: int, workspace: Path, finetuned: Path, checkpoints: Path) -> None:
     """Move the checkpoints to their place, copy the best to ``finetuned``, drop the workspace."""
     checkpoints.mkdir(parents=True, exist_ok=True)
     for path in sorted(workspace.glob("checkpoint-*")):
@@ -236,5 +231,5 @@ def publish(result: Result, workspace: Path, finetuned: Path, checkpoints: Path)
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(path, target)
     shutil.rmtree(finetuned, ignore_errors=True)
-    shutil.copytree(checkpoints / f"checkpoint-{result.best_step}", finetuned)
+    shutil.copytree(checkpoints / f"checkpoint-{best_step}", finetuned)
     shutil.rmtree(workspace)

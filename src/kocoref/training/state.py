@@ -25,7 +25,7 @@ class TrainingState:
     best_step: int = 0
     best_value: float | None = None
     without_gain: int = 0
-    training: list[dict[str, float]] = field(default_factory=list)
+    training: list[dict[str, float | None]] = field(default_factory=list)
     validation: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -45,8 +45,9 @@ def save_state(
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
     with replacing(workspace / "state") as partial:
         partial.mkdir()
-        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, partial / "tensors.safetensors")
-        write_json(partial / "progress.json", _without_nan(asdict(state)))
+        copies = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+        save_file(copies, partial / "tensors.safetensors")
+        write_json(partial / "progress.json", asdict(state))
 
 
 def load_state(
@@ -57,8 +58,6 @@ def load_state(
     if not directory.is_dir():
         return None
     saved = json.loads((directory / "progress.json").read_text(encoding="utf-8"))
-    for row in saved["training"]:
-        row.update({k: float("nan") for k, v in row.items() if v is None})
     tensors = load_file(directory / "tensors.safetensors")
     with torch.no_grad():
         for index, parameter in enumerate(model.parameters()):
@@ -72,10 +71,3 @@ def load_state(
     optimizer.load_state_dict(whole)
     return TrainingState(**saved)
 
-
-def _without_nan(saved: dict[str, object]) -> dict[str, object]:
-    """JSON has no NaN: a loss that had no targets is null."""
-    saved["training"] = [
-        {k: None if v != v else v for k, v in row.items()} for row in saved["training"]  # type: ignore[attr-defined]
-    ]
-    return saved

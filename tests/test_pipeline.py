@@ -1,0 +1,100 @@
+"""dvc.yaml says what the code does: dependencies, params and outputs, proved from the code."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kocoref.settings import (
+    EvaluateSettings,
+    FinetuneSettings,
+    PrepareSettings,
+    PretrainSettings,
+    ReportSettings,
+    Section,
+    load_settings,
+)
+
+ROOT = Path(__file__).parent.parent
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+SETTINGS: dict[str, type[Section]] = {
+    "pretrain": PretrainSettings,
+    "prepare": PrepareSettings,
+    "finetune": FinetuneSettings,
+    "evaluate": EvaluateSettings,
+    "report": ReportSettings,
+}
+
+
+def imported(path: Path) -> set[str]:
+    """The project's modules that a file imports, anywhere in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("kocoref.")
+    }
+
+
+def all_imported(script: Path) -> set[str]:
+    """Files of all modules that a stage script imports, directly or not."""
+    files: set[str] = set()
+    todo = imported(script)
+    while todo:
+        path = ROOT / "src" / (todo.pop().replace(".", "/") + ".py")
+        name = str(path.relative_to(ROOT))
+        if name not in files:
+            files.add(name)
+            todo |= imported(path)
+    return files
+
+
+@pytest.mark.parametrize("stage", SETTINGS)
+def test_code_dependencies_are_the_imports(stage: str) -> None:
+    script = f"src/{stage}.py"
+    declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    assert declared == {script} | all_imported(ROOT / script)
+    assert STAGES[stage]["cmd"] == f"python {script}"
+
+
+@pytest.mark.parametrize("stage", SETTINGS)
+def test_params_are_the_keys_of_its_own_section(stage: str) -> None:
+    keys = {f"{stage}.{name}" for name in SETTINGS[stage].model_fields}
+    assert set(STAGES[stage]["params"]) == keys
+    section = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))[stage]
+    assert {f"{stage}.{name}" for name in section} == keys
+    load_settings(stage, SETTINGS[stage], ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize("stage", SETTINGS)
+def test_every_setting_is_read_somewhere(stage: str) -> None:
+    files = {f"src/{stage}.py"} | all_imported(ROOT / f"src/{stage}.py")
+    attributes = {
+        node.attr
+        for name in files
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    assert set(SETTINGS[stage].model_fields) <= attributes
+
+
+def test_every_output_of_a_stage_is_a_path_that_its_code_names() -> None:
+    for stage, declared in STAGES.items():
+        names = {
+            node.value
+            for node in ast.walk(ast.parse((ROOT / f"src/{stage}.py").read_text(encoding="utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        entries = [*declared.get("outs", []), *declared.get("metrics", [])]
+        for entry in entries:
+            path = entry if isinstance(entry, str) else next(iter(entry))
+            assert path in names or Path(path).name in names or Path(path).stem in names, path
+
+
+def test_only_pretraining_is_frozen_and_says_why() -> None:
+    assert [stage for stage in STAGES if STAGES[stage].get("frozen")] == ["pretrain"]
+    assert "Frozen" in STAGES["pretrain"]["desc"]
