@@ -51,16 +51,16 @@ def measure(settings: EvaluateSettings) -> None:
 
     from accelerate import Accelerator
 
+    from kocoref.evaluation.asking import evaluate
     from kocoref.evaluation.measures import (
         MEASURES,
         QUICK_MEASURES,
         SEED_MEASURES,
         STRICT_MEASURES,
-        evaluate,
     )
     from kocoref.evaluation.prediction import vocabulary_nouns
-    from kocoref.evaluation.slices import slice_accuracy
     from kocoref.evaluation.salience import train_salience
+    from kocoref.evaluation.slices import slice_accuracy
     from kocoref.examples.items import read_items
     from kocoref.model.checkpoint import load_checkpoint
 
@@ -77,7 +77,7 @@ def measure(settings: EvaluateSettings) -> None:
     outcomes: dict[str, Outcome] = {}
     in_gold: dict[str, dict[str, Outcome]] = {name: {} for name in gold}
     for directory in directories:
-        checkpoint = load_checkpoint(str(directory))
+        checkpoint = load_checkpoint(str(directory), None, settings.mixed_precision)
         checkpoint.model.to(accelerator.device)
         nouns = nouns or vocabulary_nouns(checkpoint)
         compared = directory in (directories[0], best)

@@ -60,7 +60,8 @@ def train(settings: FinetuneSettings) -> None:
 
     from kocoref.corpus.document import read_documents
     from kocoref.errors import InputError
-    from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES, evaluate
+    from kocoref.evaluation.asking import evaluate
+    from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES
     from kocoref.evaluation.prediction import vocabulary_nouns
     from kocoref.examples.items import read_items
     from kocoref.examples.options import ExampleMaker, make_examples, replay_stream
@@ -72,7 +73,7 @@ def train(settings: FinetuneSettings) -> None:
 
     set_seed(settings.seed)
     accelerator = Accelerator(mixed_precision=settings.mixed_precision)
-    checkpoint = load_checkpoint(settings.base, settings.base_revision)
+    checkpoint = load_checkpoint(settings.base, settings.base_revision, settings.mixed_precision)
     documents = list(read_documents(PREPARED / "train.jsonl"))
     maker = ExampleMaker(
         window=settings.window,

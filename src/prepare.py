@@ -58,9 +58,9 @@ def main() -> None:
         "validation": settings.max_validation_documents,
         "test": settings.max_test_documents,
     }
-    for name, limit in limits.items():
-        counts[f"{name}_left_out"] = max(0, len(in_split[name]) - limit)
-        in_split[name] = in_split[name][:limit]
+    for split, limit in limits.items():
+        counts[f"{split}_left_out"] = max(0, len(in_split[split]) - limit)
+        in_split[split] = in_split[split][:limit]
     if not in_split["train"]:
         raise InputError("prepare: no training document; lower validation_share and test_share")
     assert_disjoint(
@@ -92,10 +92,10 @@ def main() -> None:
                 items, reach = cut_items(analysed, settings)
                 write_items(out / "items" / name, items)
                 metrics["items"][name] = describe_items(items, reach)
-        for name, part in gold.items():
+        for gold_name, part in gold.items():
             items, reach = cut_items(list(analyze(part, analyzer)), settings)
-            write_items(out / "gold" / name, antecedents_only(items))
-            metrics["items"][f"gold_{name}"] = describe_items(items, reach)
+            write_items(out / "gold" / gold_name, antecedents_only(items))
+            metrics["items"][f"gold_{gold_name}"] = describe_items(items, reach)
         ranked = sorted(nouns, key=lambda noun: (-nouns[noun], noun))
         write_json(out / "frequent_nouns.json", ranked[:FREQUENT_NOUNS])
     write_json(METRICS, metrics)
@@ -157,9 +157,7 @@ def analyze(documents: Iterable[Document], analyzer: Analyzer) -> Iterator[Docum
         yield replace(document, sentences=sentences, tokens=tokens)
 
 
-def cut_items(
-    documents: list[Document], settings: PrepareSettings
-) -> tuple[ItemSet, Counter[str]]:
+def cut_items(documents: list[Document], settings: PrepareSettings) -> tuple[ItemSet, Counter[str]]:
     """The items of some documents, and how many pronouns were and were not in reach."""
     reach: Counter[str] = Counter()
     maker = ItemMaker(

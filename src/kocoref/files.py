@@ -46,13 +46,11 @@ def write_json(path: Path, value: Any) -> None:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
-def write_json_lines(path: Path, rows: Iterable[Any]) -> int:
-    """Write one compact JSON value a line; returns how many."""
-    count = 0
+def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Write one compact JSON value a line."""
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
-        for count, row in enumerate(rows, 1):
+        for row in rows:
             file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
-    return count
 
 
 def read_json_lines(path: Path) -> Iterator[Any]:

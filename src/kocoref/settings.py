@@ -125,7 +125,6 @@ class EvaluateSettings(Section):
 class ReportSettings(Section):
     """How results are shown."""
 
-    languages: Annotated[list[Literal["ko", "en"]], Field(min_length=1)]
     dpi: Annotated[int, Field(ge=50, le=600)]
 
 

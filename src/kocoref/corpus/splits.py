@@ -63,7 +63,9 @@ def split_documents(
             result[name] = (
                 "test"
                 if place < test_share
-                else "validation" if place < test_share + validation_share else "train"
+                else "validation"
+                if place < test_share + validation_share
+                else "train"
             )
     return result
 

@@ -89,7 +89,7 @@ def vocabulary_nouns(checkpoint: Checkpoint) -> list[str | None]:
     once for the vocabulary instead of for each of the 50 predictions of each item.
     """
     tokenizer = checkpoint.tokenizer
-    texts = [tokenizer.decode([i]).strip().replace("##", "") for i in range(len(tokenizer))]
+    texts = [str(tokenizer.decode([i])).strip().replace("##", "") for i in range(len(tokenizer))]
     special = set(tokenizer.all_special_ids)
     return [
         text if noun and i not in special else None

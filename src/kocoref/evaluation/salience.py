@@ -18,11 +18,13 @@ from kocoref.evaluation.measures import Outcome, count_antecedent
 from kocoref.examples.items import AntecedentItem
 
 PRONOUN_CLASSES: dict[str, frozenset[str]] = {
-    "person": frozenset("그 그녀 그이 그분 이분 저분 걔 얘 쟤 이자 그자".split()),
-    "group": frozenset("그들 이들 그녀들 그분들 이분들".split()),
-    "place": frozenset("그곳 이곳 저곳 거기 여기 저기".split()),
-    "thing": frozenset("그것 이것 저것 이 그것들 이것들".split()),
-    "self": frozenset("자신 자기 본인 자신들 당신".split()),
+    "person": frozenset(
+        ["그", "그녀", "그이", "그분", "이분", "저분", "걔", "얘", "쟤", "이자", "그자"]
+    ),
+    "group": frozenset(["그들", "이들", "그녀들", "그분들", "이분들"]),
+    "place": frozenset(["그곳", "이곳", "저곳", "거기", "여기", "저기"]),
+    "thing": frozenset(["그것", "이것", "저것", "이", "그것들", "이것들"]),
+    "self": frozenset(["자신", "자기", "본인", "자신들", "당신"]),
 }
 MIN_TRAINING_ITEMS = 50
 

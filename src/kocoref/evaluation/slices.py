@@ -36,10 +36,10 @@ def _size(candidates: int) -> str:
 
 
 def _slices(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Slice]:
-    hits: dict[str, list[bool]] = defaultdict(list)
+    hits: dict[str, list[float]] = defaultdict(list)
     for row, key in zip(rows, keys, strict=True):
         hits[key].append(row["hit"])
-    merged: dict[str, list[bool]] = defaultdict(list)
+    merged: dict[str, list[float]] = defaultdict(list)
     for key, values in hits.items():
         merged[key if len(values) >= MIN_ITEMS else "other"] += values
     return {

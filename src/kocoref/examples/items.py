@@ -21,7 +21,7 @@ MIN_NOUN_LENGTH = 2
 
 @dataclass(frozen=True, slots=True)
 class MaskedItem:
-    """``left + surface + right`` is the document's text from ``start`` on; ``surface`` is masked."""
+    """``left + surface + right`` is the document's text from ``start``; ``surface`` is masked."""
 
     document: str
     start: int

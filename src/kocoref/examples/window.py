@@ -38,4 +38,6 @@ def window(document: Document, span: Span, characters: int) -> Span:
 
 def sentence_of(document: Document, position: int) -> int:
     """The number of the sentence that a character stands in."""
-    return max((i for i, (start, _) in enumerate(document.sentences) if start <= position), default=0)
+    return max(
+        (i for i, (start, _) in enumerate(document.sentences) if start <= position), default=0
+    )

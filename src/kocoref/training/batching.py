@@ -101,4 +101,6 @@ def steps(
 
 def micro_batches(rows: Sequence[Row], budget: int) -> list[list[Row]]:
     """Rows of a step in batches of at most ``budget`` padded tokens."""
-    return [[rows[i] for i in batch] for batch in budget_batches([len(r.ids) for r in rows], budget)]
+    return [
+        [rows[i] for i in batch] for batch in budget_batches([len(r.ids) for r in rows], budget)
+    ]

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from kocoref.evaluation.measures import LOWER_IS_BETTER
 from kocoref.examples.example import Example
+from kocoref.files import replacing
 from kocoref.model.checkpoint import Checkpoint
 from kocoref.model.objective import KINDS, Row, collate, count_targets, loss_sums
 from kocoref.settings import FinetuneSettings
@@ -79,9 +80,9 @@ def finetune(
         random = np.random.default_rng([settings.seed, state.step])
         rows = [row for e in [*examples, *extra] for row in row_maker.rows(e, random)]
         losses = _step(settings, model, rows, optimizer, accelerator, checkpoint)
+        rate = float(schedule.get_last_lr()[0])
         for parameter, start in zip(model.parameters(), anchor, strict=False):
-            pull = schedule.get_last_lr()[0] * settings.anchor_weight
-            parameter.data.lerp_(start, min(1.0, pull))
+            parameter.data.lerp_(start, min(1.0, rate * settings.anchor_weight))
         schedule.step()
         state.step += 1
         state.replayed += len(extra)
@@ -93,10 +94,8 @@ def finetune(
         if state.step % max(1, total // LOG_POINTS) == 0 or state.step == total:
             means = {kind: float(np.mean(v)) for kind, v in window.items() if v}
             progress.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
-            state.training.append(
-                {"step": state.step, "learning_rate": schedule.get_last_lr()[0]}
-                | {f"loss_{kind}": means.get(kind) for kind in KINDS}
-            )
+            logged: dict[str, float | None] = {"step": state.step, "learning_rate": rate}
+            state.training.append(logged | {f"loss_{kind}": means.get(kind) for kind in KINDS})
             window = {kind: [] for kind in KINDS}
         if state.step in evaluate_at:
             _measure(state, checkpoint, settings, validate, accelerator, workspace)
@@ -169,7 +168,9 @@ def _step(
     }
     pad = int(checkpoint.tokenizer.pad_token_id or 0)
     totals = torch.zeros(len(KINDS), device=accelerator.device)
-    batches = micro_batches([r for r in rows if r.target or r.nouns or r.mlm], settings.batch_tokens)
+    batches = micro_batches(
+        [r for r in rows if r.target or r.nouns or r.mlm], settings.batch_tokens
+    )
     for part in batches[accelerator.process_index :: accelerator.num_processes]:
         batch = collate(part, pad).to(accelerator.device)
         with accelerator.autocast():
@@ -224,12 +225,11 @@ def _patience_lost(state: TrainingState, settings: FinetuneSettings) -> bool:
 
 
 def publish(best_step: int, workspace: Path, finetuned: Path, checkpoints: Path) -> None:
-    """Move the checkpoints to their place, copy the best to ``finetuned``, drop the workspace."""
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    for path in sorted(workspace.glob("checkpoint-*")):
-        target = checkpoints / path.name
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(path, target)
-    shutil.rmtree(finetuned, ignore_errors=True)
-    shutil.copytree(checkpoints / f"checkpoint-{best_step}", finetuned)
+    """Copy the checkpoints and the best of them to their places, drop the workspace."""
+    with replacing(checkpoints) as partial:
+        partial.mkdir()
+        for path in sorted(workspace.glob("checkpoint-*")):
+            shutil.copytree(path, partial / path.name)
+    with replacing(finetuned) as partial:
+        shutil.copytree(checkpoints / f"checkpoint-{best_step}", partial)
     shutil.rmtree(workspace)

@@ -50,9 +50,7 @@ def save_state(
         write_json(partial / "progress.json", asdict(state))
 
 
-def load_state(
-    workspace: Path, model: torch.nn.Module, optimizer: AdamW
-) -> TrainingState | None:
+def load_state(workspace: Path, model: torch.nn.Module, optimizer: AdamW) -> TrainingState | None:
     """Put a saved state back into model and optimizer; None where there is none."""
     directory = workspace / "state"
     if not directory.is_dir():
@@ -66,8 +64,7 @@ def load_state(
     whole["state"] = {}
     for name, value in tensors.items():
         if name.startswith("optimizer."):
-            _, index, moment = name.split(".")
-            whole["state"].setdefault(int(index), {})[moment] = value
+            _, number, moment = name.split(".")
+            whole["state"].setdefault(int(number), {})[moment] = value
     optimizer.load_state_dict(whole)
     return TrainingState(**saved)
-

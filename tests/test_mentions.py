@@ -1,0 +1,232 @@
+"""Pronouns, noun phrases and entities of a document; marked pronouns and their candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kocoref.corpus.document import Document, Span
+from kocoref.corpus.mentions import (
+    NounPhrase,
+    entities,
+    head,
+    is_pronoun,
+    names,
+    noun_phrases,
+    pronouns,
+)
+from kocoref.examples.antecedents import antecedent_form, candidates, marked_pronouns
+
+Make = Callable[..., Document]
+
+
+def find(document: Document, part: str) -> Span:
+    start = document.text.index(part)
+    return start, start + len(part)
+
+
+# ---- noun phrases
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("홍길동은 학생이다.", ["홍길동", "학생"]),
+        ("초등학생들이 도서관 앞에서 놀았다.", ["초등학생들", "도서관", "앞"]),
+        ("KIA 타이거즈의 외야수가 왔다.", ["KIA", "타이거즈", "외야수"]),
+        ("CT 검사를 받았다.", ["CT", "검사"]),
+        ("그는 그것을 보았다.", []),  # pronouns are none
+        ("3월 1일에 왔다.", []),  # nor numbers with their units
+    ],
+)
+def test_noun_phrases_are_runs_within_a_word(
+    analysed: Make, text: str, expected: list[str]
+) -> None:
+    assert [phrase.form for phrase in noun_phrases(analysed(text))] == expected
+
+
+def test_noun_phrase_knows_its_place_and_kind(analysed: Make) -> None:
+    assert noun_phrases(analysed("홍길동은 책을 읽었다.")) == [
+        NounPhrase((0, 3), "홍길동", proper=True, subject=True),
+        NounPhrase((5, 6), "책", proper=False, subject=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "subject"),
+    [("학생이 왔다.", True), ("학생은 왔다.", True), ("학생을 보았다.", False), ("학생", False)],
+)
+def test_subject_is_followed_by_its_particle(analysed: Make, text: str, subject: bool) -> None:
+    assert [phrase.subject for phrase in noun_phrases(analysed(text))] == [subject]
+
+
+def test_single_latin_letter_is_no_noun_phrase(analysed: Make) -> None:
+    assert noun_phrases(analysed("A 그리고 B")) == []
+
+
+def test_noun_phrases_stand_in_the_text(passage_documents: list[Document]) -> None:
+    found = [(d, phrase) for d in passage_documents for phrase in noun_phrases(d)]
+    assert len(found) > 5 * len(passage_documents)
+    assert all(d.text[slice(*phrase.span)] == phrase.form for d, phrase in found)
+
+
+def test_noun_phrases_do_not_overlap(passage_documents: list[Document]) -> None:
+    for document in passage_documents:
+        spans = [phrase.span for phrase in noun_phrases(document)]
+        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+
+
+# ---- pronouns and entities
+
+
+def test_pronouns_are_tagged_so_by_kiwi(analysed: Make) -> None:
+    found = pronouns(analysed("그는 그곳에서 그녀를 만났다. 그 사람은 갔다."))
+    assert [token.form for token in found] == ["그", "그곳", "그녀"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mention", "expected"),
+    [
+        ("그는 왔다.", "그", True),
+        ("그들은 왔다.", "그들", True),
+        ("그녀들의 집이다.", "그녀들", True),
+        ("그것을 보았다.", "그것", True),
+        ("아이가 자신을 믿었다.", "자신", True),  # a noun for Kiwi
+        ("그 사람은 왔다.", "그 사람", False),
+        ("그의 친구는 왔다.", "그의 친구", False),
+        ("홍길동은 왔다.", "홍길동", False),
+    ],
+)
+def test_is_pronoun(analysed: Make, text: str, mention: str, expected: bool) -> None:
+    document = analysed(text)
+    assert is_pronoun(document, find(document, mention)) is expected
+
+
+def test_entities_are_proper_nouns_of_two_syllables(analysed: Make) -> None:
+    found = entities(analysed("홍길동은 부산에서 학생을 가르쳤다."))
+    assert [token.form for token in found] == ["홍길동", "부산"]
+
+
+def test_entities_stand_in_the_text(passage_documents: list[Document]) -> None:
+    found = [(d, token) for d in passage_documents for token in entities(d)]
+    assert found
+    assert all(d.text[token.start : token.end] == token.form for d, token in found)
+    assert min(len(token.form) for _, token in found) == 2
+
+
+# ---- heads
+
+
+@pytest.mark.parametrize(
+    ("text", "mention", "expected"),
+    [
+        ("KIA 타이거즈의 외야수가 왔다.", "KIA 타이거즈의 외야수", " 외야수"),
+        ("김서연 교수는 왔다.", "김서연 교수", "김서연 교수"),
+        ("부산에서 온 학생이 있다.", "부산에서 온 학생", " 학생"),
+        ("홍길동은 왔다.", "홍길동", "홍길동"),
+    ],
+)
+def test_head_is_the_last_stretch_of_nouns(
+    analysed: Make, text: str, mention: str, expected: str
+) -> None:
+    document = analysed(text)
+    assert document.text[slice(*head(document, find(document, mention)))] == expected
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [((4, 8), True), ((4, 6), True), ((2, 5), True), ((1, 4), False), ((6, 9), False)],
+)
+def test_phrase_names_a_mention_when_it_ends_in_its_head(phrase: Span, expected: bool) -> None:
+    assert names(phrase, (4, 8)) is expected
+
+
+# ---- marked pronouns and candidates
+
+PEOPLE = (
+    "[1:PER 이순신] 장군은 [2:LOC 부산]에서 [3:PER 홍길동]을 만났다. [1 이순신] 장군은 책을 냈다. "
+    "[3 그]는 [1 그분]을 따라 [2 그곳]을 떠났다."
+)
+COMPANY = "[1:ORG KIA 타이거즈의 [2:PER 외야수]]가 왔다. [2 그]는 [2 자신]을 믿었고 [1 이들]은 이겼다."
+
+
+def test_marked_pronouns_come_in_the_order_of_the_text(marked: Make) -> None:
+    document = marked(PEOPLE)
+    found = marked_pronouns(document)
+    assert [document.text[slice(*p.span)] for p in found] == ["그", "그분", "그곳"]
+
+
+def test_antecedent_is_the_nearest_mention_with_a_noun(marked: Make) -> None:
+    document = marked(PEOPLE)
+    antecedents = {document.text[slice(*p.span)]: p.antecedent for p in marked_pronouns(document)}
+    # 이순신 comes twice: the second is nearer to 그분.
+    second = document.text.index("이순신", 1)
+    assert antecedents["그분"] == (second, second + 3)
+
+
+def test_pronoun_after_a_pronoun_has_the_noun_as_antecedent(marked: Make) -> None:
+    document = marked(COMPANY)
+    noun = find(document, "외야수")
+    assert [p.antecedent for p in marked_pronouns(document)][:2] == [noun, noun]
+
+
+def test_pronoun_before_its_noun_has_no_antecedent(marked: Make) -> None:
+    assert marked_pronouns(marked("[1:PER 그]는 왔다. [1 홍길동]은 웃었다.")) == []
+
+
+def test_document_without_chains_has_no_marked_pronoun(analysed: Make) -> None:
+    assert marked_pronouns(analysed("홍길동은 왔다. 그는 웃었다.")) == []
+
+
+def test_candidates_are_gathered_by_form(marked: Make) -> None:
+    document = marked(PEOPLE)
+    herself = marked_pronouns(document)[1]
+    found = {candidate.form: candidate for candidate in candidates(document, herself, 0)}
+    assert list(found) == ["이순신", "장군", "부산", "홍길동", "책"]
+    first = found["이순신"]
+    assert (first.first, first.last, first.count) == (0, document.text.index("이순신", 1), 2)
+
+
+def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
+    document = marked(PEOPLE)
+    gold = {
+        document.text[slice(*p.span)]: [c.form for c in candidates(document, p, 0) if c.gold]
+        for p in marked_pronouns(document)
+    }
+    assert gold == {"그": ["홍길동"], "그분": ["이순신"], "그곳": ["부산"]}
+
+
+def test_candidates_end_before_the_pronoun(marked: Make) -> None:
+    document = marked("[1:PER 홍길동]은 왔다. [1 그]는 책을 읽었다.")
+    (pronoun,) = marked_pronouns(document)
+    assert [c.form for c in candidates(document, pronoun, 0)] == ["홍길동"]
+
+
+def test_candidates_begin_with_the_window(marked: Make) -> None:
+    document = marked(PEOPLE)
+    second = document.text.index("이순신", 1)
+    found = candidates(document, marked_pronouns(document)[1], second)
+    assert [(c.form, c.count) for c in found] == [("이순신", 1), ("장군", 1), ("책", 1)]
+
+
+def test_head_of_a_nested_mention_is_gold_for_the_outer_chain(marked: Make) -> None:
+    document = marked(COMPANY)
+    gold = [[c.form for c in candidates(document, p, 0) if c.gold] for p in marked_pronouns(document)]
+    # 외야수 is the head of KIA 타이거즈의 외야수, so it names both chains.
+    assert gold == [["외야수"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[1:PER 김서연 교수]가 왔다. [1 그녀]는 웃었다.", "김서연"),  # the name, not the title
+        ("[1:PER KIA 타이거즈의 외야수]가 왔다. [1 그]는 웃었다.", "외야수"),
+        ("[1:PER 초등학생들]이 왔다. [1 그들]은 웃었다.", "초등학생들"),
+        ("[1:PER 둘]이 왔다. [1 그들]은 웃었다.", "둘"),  # no noun: its own text
+    ],
+)
+def test_antecedent_form(marked: Make, text: str, expected: str) -> None:
+    document = marked(text)
+    (pronoun,) = marked_pronouns(document)
+    assert antecedent_form(document, pronoun) == expected
