@@ -49,8 +49,9 @@ def check(settings: FinetuneSettings) -> None:
             "finetune.mlm_weight is 0, but finetune.replay and option entity_unlabelled learn by"
             " masked language modelling only: set mlm_weight above 0"
         )
-    if settings.target_weight == 0 and settings.nouns_weight == 0 and settings.mlm_weight == 0:
-        raise InputError("finetune: target_weight, nouns_weight and mlm_weight are all 0")
+    weights = ("target_weight", "nouns_weight", "rank_weight", "mlm_weight")
+    if not any(getattr(settings, name) for name in weights):
+        raise InputError(f"finetune: {', '.join(weights)} are all 0: nothing to learn")
 
 
 def train(settings: FinetuneSettings) -> None:
@@ -102,6 +103,7 @@ def train(settings: FinetuneSettings) -> None:
         encoder,
         use_target=settings.target_weight > 0,
         use_nouns=settings.nouns_weight > 0,
+        use_rank=settings.rank_weight > 0,
         use_mlm=settings.mlm_weight > 0,
         mask_share=settings.mask_share,
     )

@@ -39,9 +39,10 @@ def main() -> None:
     with replacing(PLOTS) as directory:
         directory.mkdir()
         figures = draw(results, directory, settings.dpi)
-    for language, path in REPORTS.items():
+        texts = {path: build_report(results, lang, figures) for lang, path in REPORTS.items()}
+    for path, text in texts.items():
         with replacing(path) as partial:
-            partial.write_text(build_report(results, language, figures), encoding="utf-8")
+            partial.write_text(text, encoding="utf-8")
     log.info("%s and %d figures", " and ".join(map(str, REPORTS.values())), len(figures))
 
 

@@ -17,6 +17,7 @@ from kocoref.corpus.mentions import (
     pronouns,
 )
 from kocoref.examples.antecedents import antecedent_form, candidates, marked_pronouns
+from kocoref.text.morphology import Token
 
 Make = Callable[..., Document]
 
@@ -230,3 +231,18 @@ def test_antecedent_form(marked: Make, text: str, expected: str) -> None:
     document = marked(text)
     (pronoun,) = marked_pronouns(document)
     assert antecedent_form(document, pronoun) == expected
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="where Kiwi takes a marked name apart (권태 + 식), the part counts as the whole name",
+)
+def test_antecedent_form_is_no_part_of_a_word() -> None:
+    tokens = (
+        Token("권태", "NNG", 0, 2), Token("식", "NNB", 2, 3), Token("은", "JX", 3, 4),
+        Token("오", "VV", 5, 6), Token("그", "NP", 9, 10), Token("는", "JX", 10, 11),
+    )  # fmt: skip
+    chain = ((0, 3), (9, 10))
+    document = Document("d", "권태식은 왔다. 그는 웃었다.", "", "", ((0, 8), (9, 16)), tokens, (chain,))
+    (pronoun,) = marked_pronouns(document)
+    assert antecedent_form(document, pronoun) == "권태식"

@@ -94,6 +94,7 @@ class FinetuneSettings(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1)]
     target_weight: Annotated[float, Field(ge=0, le=100)]
     nouns_weight: Annotated[float, Field(ge=0, le=100)]
+    rank_weight: Annotated[float, Field(ge=0, le=100)]
     mlm_weight: Annotated[float, Field(ge=0, le=100)]
     replay: Annotated[float, Field(ge=0, le=10)]
     anchor_weight: Annotated[float, Field(ge=0, le=1000)]

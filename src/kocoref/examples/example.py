@@ -16,6 +16,8 @@ class Example:
     the antecedent of the pronoun. ``nouns`` is a set of answers any of which counts, with one
     mask. An example without either (``entity_unlabelled``, ``replay``) is learned from by
     ordinary masked language modelling; with ``replay`` nothing is masked beforehand.
+    ``candidates`` are the noun phrases before a marked pronoun, ``gold`` the places among them
+    of those that name its chain.
     """
 
     document: str
@@ -25,3 +27,5 @@ class Example:
     right: str
     target: str | None = None
     nouns: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    gold: frozenset[int] = frozenset()

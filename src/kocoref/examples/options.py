@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import Literal
 
 from kocoref.corpus.document import Document, Span
 from kocoref.corpus.mentions import entities, pronouns
 from kocoref.errors import InputError
-from kocoref.examples.antecedents import antecedent_form, marked_pronouns
+from kocoref.examples.antecedents import (
+    MarkedPronoun,
+    antecedent_form,
+    candidates,
+    marked_pronouns,
+)
 from kocoref.examples.context import context_nouns, report_sentence_of
 from kocoref.examples.example import Example, Task
 from kocoref.examples.window import window
@@ -66,11 +71,23 @@ class ExampleMaker:
         for span in self._sample(document, spans):
             sentence = report_sentence_of(document.text, span[0])
             nouns = () if sentence is None else context_nouns(document, sentence, self.radius)
-            target = antecedent_form(document, marked[span]) if span in marked else None
-            if len(nouns) >= 2 or target:
-                cut = self._cut(document, span)
-                made.append(Example(document.id, "pronoun", *cut, target, nouns))
+            example = Example(document.id, "pronoun", *self._cut(document, span), nouns=nouns)
+            if span in marked:
+                example = self._with_antecedent(document, marked[span], example)
+            if len(nouns) >= 2 or example.target:
+                made.append(example)
         return made
+
+    def _with_antecedent(
+        self, document: Document, pronoun: MarkedPronoun, example: Example
+    ) -> Example:
+        found = candidates(document, pronoun, window(document, pronoun.span, self.window)[0])
+        return replace(
+            example,
+            target=antecedent_form(document, pronoun),
+            candidates=tuple(candidate.form for candidate in found),
+            gold=frozenset(place for place, candidate in enumerate(found) if candidate.gold),
+        )
 
     def replay(self, document: Document) -> list[Example]:
         """A stretch of plain text, for masked language modelling against forgetting."""

@@ -1,15 +1,24 @@
-"""What is learned at the masks: exact answers, sets of answers, and plain masked modelling."""
+"""What is learned at the masks: exact answers, sets of answers, rankings, plain modelling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-KINDS = ("target", "nouns", "mlm")
-"""The three losses, each averaged over its own targets of an optimizer step."""
+KINDS = ("target", "nouns", "rank", "mlm")
+"""The losses, each averaged over its own targets of an optimizer step."""
+
+
+class Fill(NamedTuple):
+    """A candidate in the masks of a row: one id for each of the ``places``."""
+
+    places: tuple[int, ...]
+    ids: tuple[int, ...]
+    gold: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,31 +26,49 @@ class Row:
     """One input row and its targets.
 
     ``target`` is one id per position (the exact answer), ``nouns`` a position and the ids that
-    count as answers there, ``mlm`` one id per position.
+    count as answers there, ``mlm`` one id per position. ``fills`` are candidates, ranked against
+    those of all rows of the same ``unit``.
     """
 
     ids: list[int]
     target: tuple[tuple[int, int], ...] = ()
     nouns: tuple[int, tuple[int, ...]] | None = None
     mlm: tuple[tuple[int, int], ...] = ()
+    fills: tuple[Fill, ...] = ()
+    unit: int = -1
+
+    def has_targets(self) -> bool:
+        """Whether anything is learned from the row."""
+        return bool(self.target or self.nouns or self.mlm or self.fills)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows as tensors; places are (row, position) pairs that go through the head.
+    """Rows as tensors; every (row, position) that is needed goes through the head once.
 
-    ``target_share`` gives each subword of an answer 1 / its number of subwords, so that every
-    answer weighs the same. ``noun_ids`` is (sets, most nouns), padded with -1.
+    The ``*_at`` tensors are indices into those places. ``target_share`` and ``fill_share`` give
+    each subword 1 / the number of subwords, so that every answer weighs the same. ``noun_ids`` is
+    (sets, most nouns), padded with -1. ``fill_of`` is the candidate of each fill's subword,
+    ``unit_of`` and ``gold`` the unit of each candidate and whether it is right.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     rows: Tensor
     positions: Tensor
+    target_at: Tensor
     target_ids: Tensor
     target_share: Tensor
+    noun_at: Tensor
     noun_ids: Tensor
+    mlm_at: Tensor
     mlm_ids: Tensor
+    fill_at: Tensor
+    fill_ids: Tensor
+    fill_share: Tensor
+    fill_of: Tensor
+    unit_of: Tensor
+    gold: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
@@ -53,6 +80,7 @@ def count_targets(rows: Sequence[Row]) -> dict[str, int]:
     return {
         "target": sum(bool(row.target) for row in rows),
         "nouns": sum(row.nouns is not None for row in rows),
+        "rank": len({row.unit for row in rows if row.fills}),
         "mlm": sum(len(row.mlm) for row in rows),
     }
 
@@ -62,28 +90,55 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
     longest = max(len(row.ids) for row in rows)
     ids = torch.full((len(rows), longest), pad_id)
     attention = torch.zeros(len(rows), longest, dtype=torch.long)
-    targets, nouns, mlm = [], [], []
+    places: dict[tuple[int, int], int] = {}
+    units: dict[int, int] = {}
+
+    def at(number: int, position: int) -> int:
+        return places.setdefault((number, position), len(places))
+
+    target: list[tuple[int, int, float]] = []
+    nouns: list[tuple[int, tuple[int, ...]]] = []
+    mlm: list[tuple[int, int]] = []
+    fills: list[tuple[int, int, float, int]] = []
+    candidates: list[tuple[int, bool]] = []
     for number, row in enumerate(rows):
         ids[number, : len(row.ids)] = torch.tensor(row.ids)
         attention[number, : len(row.ids)] = 1
-        targets += [(number, place, answer, 1 / len(row.target)) for place, answer in row.target]
+        target += [(at(number, place), i, 1 / len(row.target)) for place, i in row.target]
         if row.nouns is not None:
-            nouns.append((number, row.nouns[0], row.nouns[1]))
-        mlm += [(number, place, answer) for place, answer in row.mlm]
-    places = [item[:2] for kind in (targets, nouns, mlm) for item in kind]
-    most = max((len(item[2]) for item in nouns), default=0)
-    noun_ids = torch.full((len(nouns), most), -1)
-    for number, item in enumerate(nouns):
-        noun_ids[number, : len(item[2])] = torch.tensor(item[2])
+            nouns.append((at(number, row.nouns[0]), row.nouns[1]))
+        mlm += [(at(number, place), i) for place, i in row.mlm]
+        for fill in row.fills:
+            fills += [
+                (at(number, place), i, 1 / len(fill.ids), len(candidates))
+                for place, i in zip(fill.places, fill.ids, strict=True)
+            ]
+            candidates.append((units.setdefault(row.unit, len(units)), fill.gold))
+    noun_ids = torch.full((len(nouns), max((len(item[1]) for item in nouns), default=0)), -1)
+    for number, (_, answers) in enumerate(nouns):
+        noun_ids[number, : len(answers)] = torch.tensor(answers)
+
+    def whole(values: list[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long)
+
     return Batch(
         input_ids=ids,
         attention_mask=attention,
-        rows=torch.tensor([row for row, _ in places]),
-        positions=torch.tensor([place for _, place in places]),
-        target_ids=torch.tensor([item[2] for item in targets], dtype=torch.long),
-        target_share=torch.tensor([item[3] for item in targets]),
+        rows=whole([row for row, _ in places]),
+        positions=whole([place for _, place in places]),
+        target_at=whole([item[0] for item in target]),
+        target_ids=whole([item[1] for item in target]),
+        target_share=torch.tensor([item[2] for item in target]),
+        noun_at=whole([item[0] for item in nouns]),
         noun_ids=noun_ids,
-        mlm_ids=torch.tensor([item[2] for item in mlm], dtype=torch.long),
+        mlm_at=whole([item[0] for item in mlm]),
+        mlm_ids=whole([item[1] for item in mlm]),
+        fill_at=whole([item[0] for item in fills]),
+        fill_ids=whole([item[1] for item in fills]),
+        fill_share=torch.tensor([item[2] for item in fills]),
+        fill_of=whole([item[3] for item in fills]),
+        unit_of=whole([unit for unit, _ in candidates]),
+        gold=torch.tensor([gold for _, gold in candidates], dtype=torch.bool),
     )
 
 
@@ -92,17 +147,30 @@ def loss_sums(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
 
     - target: mean negative log-probability over the subwords of the answer.
     - nouns: negative log of the summed probability of all context nouns (report, Option 1).
+    - rank: negative log of the share of the right candidates in a softmax over the candidates'
+      scores, a score being the mean log-probability of its subwords (after Kocijan et al. 2019).
     - mlm: negative log-probability of the hidden piece.
     """
     log_probs = logits.float().log_softmax(dim=-1)
-    at_target, at_nouns, at_mlm = log_probs.split(
-        [len(batch.target_ids), len(batch.noun_ids), len(batch.mlm_ids)]
-    )
-    target = -at_target.gather(1, batch.target_ids[:, None]).squeeze(1)
+    target = -log_probs[batch.target_at, batch.target_ids]
     padding = batch.noun_ids < 0
-    answers = at_nouns.gather(1, batch.noun_ids.clamp(min=0)).masked_fill(padding, -torch.inf)
+    answers = log_probs[batch.noun_at].gather(1, batch.noun_ids.clamp(min=0))
+    answers = answers.masked_fill(padding, -torch.inf)
+    none = log_probs.new_zeros(())
     return {
         "target": (target * batch.target_share).sum(),
-        "nouns": -answers.logsumexp(dim=1).sum() if len(answers) else log_probs.new_zeros(()),
-        "mlm": nn.functional.nll_loss(at_mlm, batch.mlm_ids, reduction="sum"),
+        "nouns": -answers.logsumexp(dim=1).sum() if len(answers) else none,
+        "rank": _rank_loss(log_probs, batch) if len(batch.gold) else none,
+        "mlm": -log_probs[batch.mlm_at, batch.mlm_ids].sum(),
     }
+
+
+def _rank_loss(log_probs: Tensor, batch: Batch) -> Tensor:
+    subwords = log_probs[batch.fill_at, batch.fill_ids] * batch.fill_share
+    scores = log_probs.new_zeros(len(batch.gold)).index_add(0, batch.fill_of, subwords)
+    units = int(batch.unit_of.max()) + 1
+    member = torch.nn.functional.one_hot(batch.unit_of, units).bool().T
+    table = scores.expand(units, -1)
+    of_all = table.masked_fill(~member, -torch.inf).logsumexp(dim=1)
+    of_gold = table.masked_fill(~(member & batch.gold), -torch.inf).logsumexp(dim=1)
+    return (of_all - of_gold).sum()

@@ -43,6 +43,7 @@ CHECKPOINT_PANELS: Final = (
 LOSSES: Final = {
     "loss_target": "exact answer",
     "loss_nouns": "context nouns",
+    "loss_rank": "candidate ranking",
     "loss_mlm": "masked words",
 }
 

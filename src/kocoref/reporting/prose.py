@@ -42,6 +42,7 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "other": ("그 밖", "other"),
     "loss_target": ("정답 loss", "Exact answer loss"),
     "loss_nouns": ("문맥 명사 loss", "Context nouns loss"),
+    "loss_rank": ("후보 순위 loss", "Candidate ranking loss"),
     "loss_mlm": ("MLM loss", "MLM loss"),
     "up": ("▲ 상승", "▲ up"),
     "down": ("▼ 하락", "▼ down"),

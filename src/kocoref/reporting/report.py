@@ -32,7 +32,7 @@ DETAILED: Final = (
 )  # fmt: skip
 HEADLINES: Final = ("antecedent_accuracy", "score", "lambada_at_1", "pseudo_bpc")
 """The first of these that was measured gives the conclusion."""
-LOSSES: Final = ("loss_target", "loss_nouns", "loss_mlm")
+LOSSES: Final = ("loss_target", "loss_nouns", "loss_rank", "loss_mlm")
 OWN_BASE: Final = "models/base"
 NOTHING: Final = "—"
 

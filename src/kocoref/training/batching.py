@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kocoref.examples.example import Example
-from kocoref.model.encoding import Encoder, budget_batches
-from kocoref.model.objective import Row
+from kocoref.model.encoding import Encoder
+from kocoref.model.objective import Fill, Row
 
 BUCKET_STEPS = 8
 """Steps whose examples are sorted by length together, so that little is padded."""
@@ -22,32 +22,42 @@ class RowMaker:
     encoder: Encoder
     use_target: bool
     use_nouns: bool
+    use_rank: bool
     use_mlm: bool
     mask_share: float
 
-    def rows(self, example: Example, random: np.random.Generator) -> list[Row]:
+    def rows(self, example: Example, random: np.random.Generator, unit: int = 0) -> list[Row]:
         """One row for each number of masks that the example's answers need.
 
-        Masked modelling of the same text is added to the first row, away from its masks.
+        Masked modelling of the same text is added to the first row, away from its masks. The rows
+        of one example share the number ``unit``.
         """
         if example.task == "replay":
             return self._plain(example, random)
         if example.task == "entity_unlabelled":
             encoded = self.encoder.masked(example.left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.masks, random)]
-        made = []
-        subwords = self.encoder.subwords(example.target) if example.target else ()
+        target = self.encoder.subwords(example.target or "") if self.use_target else ()
         nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
-        if subwords and self.use_target:
-            encoded = self.encoder.masked(example.left, example.right, len(subwords))
-            shared = (encoded.masks[0], nouns) if len(subwords) == 1 and nouns else None
-            target = tuple(zip(encoded.masks, subwords, strict=True))
-            made.append(self._maybe_mlm(Row(encoded.ids, target, shared), encoded.masks, random))
-            nouns = () if shared else nouns
-        if nouns:
-            encoded = self.encoder.masked(example.left, example.right, 1)
-            row = Row(encoded.ids, nouns=(encoded.masks[0], nouns))
-            made.append(row if made else self._maybe_mlm(row, encoded.masks, random))
+        forms = example.candidates if self.use_rank and example.gold else ()
+        fills = [self.encoder.subwords(form) for form in forms]
+        made: list[Row] = []
+        for masks in sorted({len(target), *map(len, fills), int(bool(nouns))} - {0}):
+            encoded = self.encoder.masked(example.left, example.right, masks)
+            places = tuple(encoded.masks)
+            row = Row(
+                encoded.ids,
+                target=tuple(zip(places, target, strict=True)) if len(target) == masks else (),
+                nouns=(places[0], nouns) if nouns and masks == 1 else None,
+                fills=tuple(
+                    Fill(places, ids, i in example.gold)
+                    for i, ids in enumerate(fills)
+                    if len(ids) == masks
+                ),
+                unit=unit,
+            )
+            with_mlm = self.use_mlm and not made
+            made.append(self._with_mlm(row, places, random) if with_mlm else row)
         return made
 
     def _noun_ids(self, nouns: Sequence[str]) -> tuple[int, ...]:
@@ -59,9 +69,6 @@ class RowMaker:
         ids, _ = self.encoder.plain(example.left + example.surface + example.right)
         row = self._with_mlm(Row(ids), [], random)
         return [row] if row.mlm else []
-
-    def _maybe_mlm(self, row: Row, masks: Sequence[int], random: np.random.Generator) -> Row:
-        return self._with_mlm(row, masks, random) if self.use_mlm else row
 
     def _with_mlm(self, row: Row, masks: Sequence[int], random: np.random.Generator) -> Row:
         """Mask pieces for ordinary masked modelling: 80 % mask, 10 % another piece, 10 % kept."""
@@ -78,7 +85,7 @@ class RowMaker:
                 ids[place] = self.encoder.mask_id
             elif kind < 0.9:
                 ids[place] = int(random.integers(len(self.encoder.tokenizer)))
-        return Row(ids, row.target, row.nouns, tuple((place, row.ids[place]) for place in chosen))
+        return replace(row, ids=ids, mlm=tuple((place, row.ids[place]) for place in chosen))
 
 
 def steps(
@@ -100,7 +107,16 @@ def steps(
 
 
 def micro_batches(rows: Sequence[Row], budget: int) -> list[list[Row]]:
-    """Rows of a step in batches of at most ``budget`` padded tokens."""
-    return [
-        [rows[i] for i in batch] for batch in budget_batches([len(r.ids) for r in rows], budget)
-    ]
+    """Rows of a step in batches of at most ``budget`` padded tokens, rows of a unit together."""
+    units: dict[tuple[int, int], list[Row]] = {}
+    for number, row in enumerate(rows):
+        units.setdefault((row.unit, number if row.unit < 0 else 0), []).append(row)
+    batches: list[list[Row]] = []
+    longest = 0
+    for unit in sorted(units.values(), key=lambda unit: -max(len(row.ids) for row in unit)):
+        if batches and (len(batches[-1]) + len(unit)) * longest <= budget:
+            batches[-1] += unit
+        else:
+            batches.append(list(unit))
+            longest = max(len(row.ids) for row in unit)
+    return batches

@@ -78,7 +78,11 @@ def finetune(
         examples = list(plan[state.step])
         extra = list(islice(replayed, _replay_count(settings.replay, state.step, len(examples))))
         random = np.random.default_rng([settings.seed, state.step])
-        rows = [row for e in [*examples, *extra] for row in row_maker.rows(e, random)]
+        rows = [
+            row
+            for unit, example in enumerate([*examples, *extra])
+            for row in row_maker.rows(example, random, unit)
+        ]
         losses = _step(settings, model, rows, optimizer, accelerator, checkpoint)
         rate = float(schedule.get_last_lr()[0])
         for parameter, start in zip(model.parameters(), anchor, strict=False):
@@ -164,13 +168,12 @@ def _step(
     weights = {
         "target": settings.target_weight,
         "nouns": settings.nouns_weight,
+        "rank": settings.rank_weight,
         "mlm": settings.mlm_weight,
     }
     pad = int(checkpoint.tokenizer.pad_token_id or 0)
     totals = torch.zeros(len(KINDS), device=accelerator.device)
-    batches = micro_batches(
-        [r for r in rows if r.target or r.nouns or r.mlm], settings.batch_tokens
-    )
+    batches = micro_batches([row for row in rows if row.has_targets()], settings.batch_tokens)
     for part in batches[accelerator.process_index :: accelerator.num_processes]:
         batch = collate(part, pad).to(accelerator.device)
         with accelerator.autocast():

@@ -1,0 +1,223 @@
+"""Training never sees what evaluation asks: built as the stage does, then searched for leaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import chdir
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+import prepare
+from kocoref.corpus.document import Document
+from kocoref.corpus.passages import Passage
+from kocoref.corpus.similarity import near_duplicates, sketch
+from kocoref.corpus.splits import split_documents
+from kocoref.errors import InputError
+from kocoref.settings import PrepareSettings, SourceSettings, load_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What prepare makes of the embedded passages."""
+
+    settings: PrepareSettings
+    passages: dict[str, Passage]
+    training: list[Document]
+    evaluation: list[Document]
+    evaluation_twins: list[Document]
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    """The passages by the committed settings; at least one twin each, also of evaluation."""
+    with chdir(ROOT):
+        settings = load_settings("prepare", PrepareSettings)
+        source = SourceSettings(path="data/raw/passages", format="passages")
+        swaps = max(1, settings.name_swaps)
+        settings = settings.model_copy(update={"sources": [source], "name_swaps": swaps})
+        documents, passages, fixed = prepare.read_all(settings, Counter())
+        split_of = split_documents(
+            {document.id: sketch(document.text) for document in documents},
+            fixed,
+            settings.validation_share,
+            settings.test_share,
+            settings.seed,
+        )
+        training = [d for d in documents if split_of[d.id] == "train"]
+        evaluation = [d for d in documents if split_of[d.id] != "train"]
+        return Corpus(
+            settings,
+            passages,
+            training + prepare.twins(training, passages, settings),
+            evaluation,
+            prepare.twins(evaluation, passages, settings),
+        )
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def leaks(training: Sequence[Document], evaluation: Sequence[Document]) -> list[str]:
+    """Pairs of a training and an evaluation document that share their text, or nearly so."""
+    found = []
+    # One string, so that a passage within a longer document is found as well.
+    everything = "\n".join(squeezed(document.text) for document in training)
+    found += [f"{d.id}: its text is trained on" for d in evaluation if squeezed(d.text) in everything]
+    sketches = {f"train {d.id}": sketch(d.text) for d in training}
+    sketches |= {f"evaluation {d.id}": sketch(d.text) for d in evaluation}
+    for one, other in near_duplicates(sketches):
+        if one.split()[0] != other.split()[0]:
+            found.append(f"{one} is like {other}")
+    return found
+
+
+def test_training_set_holds_passages_and_twins(corpus: Corpus) -> None:
+    kinds = Counter("~" in document.id for document in corpus.training)
+    assert kinds[False] >= 300
+    assert kinds[True] >= 0.5 * kinds[False]
+
+
+def test_no_evaluation_passage_in_training(corpus: Corpus) -> None:
+    assert len(corpus.evaluation) >= 200
+    assert leaks(corpus.training, corpus.evaluation) == []
+
+
+def test_no_twin_of_an_evaluation_passage_in_training(corpus: Corpus) -> None:
+    assert len(corpus.evaluation_twins) >= 100
+    assert leaks(corpus.training, corpus.evaluation_twins) == []
+
+
+def test_twins_are_of_training_passages_only(corpus: Corpus) -> None:
+    trained = {document.id for document in corpus.training if "~" not in document.id}
+    assert {document.id.split("~")[0] for document in corpus.training} == trained
+    assert trained.isdisjoint(document.id for document in corpus.evaluation)
+
+
+def test_twin_is_like_its_passage(corpus: Corpus) -> None:
+    # Else the search for twins of evaluation passages above would prove nothing.
+    like = {frozenset(pair) for pair in near_duplicates(
+        {d.id: sketch(d.text) for d in corpus.evaluation + corpus.evaluation_twins}
+    )}  # fmt: skip
+    twins = [document.id for document in corpus.evaluation_twins]
+    assert sum(frozenset((twin, twin.split("~")[0])) in like for twin in twins) >= 0.9 * len(twins)
+
+
+# ---- the search finds what is planted
+
+
+def planted(corpus: Corpus, text: str) -> list[str]:
+    return leaks([*corpus.training, Document("planted", text, "", "")], corpus.evaluation)
+
+
+@pytest.mark.parametrize("space", [" ", "\n"])
+def test_planted_copy_is_found(corpus: Corpus, space: str) -> None:
+    victim = corpus.evaluation[7]
+    found = planted(corpus, victim.text.replace(" ", space))
+    assert found == [
+        f"{victim.id}: its text is trained on",
+        f"evaluation {victim.id} is like train planted",
+    ]
+
+
+def test_planted_copy_in_a_long_document_is_found(corpus: Corpus) -> None:
+    victim = corpus.evaluation[7]
+    around = " ".join(document.text for document in corpus.training[:40])
+    assert planted(corpus, f"{around} {victim.text} {around}") == [
+        f"{victim.id}: its text is trained on"
+    ]
+
+
+def test_planted_near_duplicate_is_found(corpus: Corpus) -> None:
+    victim = corpus.evaluation[7]
+    shortened = victim.text[: len(victim.text) * 2 // 3] + " 그 뒤의 일은 아무도 모른다."
+    assert planted(corpus, shortened) == [f"evaluation {victim.id} is like train planted"]
+
+
+def test_planted_twin_is_found(corpus: Corpus) -> None:
+    twin = corpus.evaluation_twins[0]
+    victim = twin.id.split("~")[0]
+    assert planted(corpus, twin.text) == [f"evaluation {victim} is like train planted"]
+
+
+# ---- the stage refuses what is planted
+
+SENTENCES = (
+    "[1:PER 김서연]은 [2:LOC 부산]에서 태어났다. [1 그녀]는 [2 그곳]을 그리워한다.",
+    "[1:PER 박지성] 선수가 [2:ORG 한빛전자]와 계약했다. [1 그]는 [2 이 회사]의 얼굴이 된다.",
+    "[1:PER 윤동주]가 [2:OBJ 시집]을 냈다. [1 그]는 [2 그것]을 스승에게 바쳤다고 한다.",
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of one passage a split, where the stage may run."""
+    for split, text in zip(("train", "validation", "test"), SENTENCES, strict=True):
+        directory = tmp_path / "passages" / split
+        directory.mkdir(parents=True)
+        (directory / "news.txt").write_text(f"@ {split}-1\n{text}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["prepare.py"])
+    return tmp_path
+
+
+def write_params(gold: Sequence[dict[str, str]] = (), more: Sequence[dict[str, str]] = ()) -> None:
+    sections = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    sections["prepare"] |= {
+        "sources": [{"path": "passages", "format": "passages"}, *more],
+        "gold": list(gold),
+        "name_swaps": 0,
+    }
+    Path("params.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
+    # The stage reads names only where there are twins to make; the file is there all the same.
+    Path("data/raw").mkdir(parents=True)
+    Path("data/raw/names.tsv").write_text("form\tkind\n", encoding="utf-8")
+
+
+def test_test_passage_among_the_training_passages_is_refused(project: Path) -> None:
+    write_params()
+    with Path("passages/train/news.txt").open("a", encoding="utf-8") as file:
+        file.write(f"\n@ copy\n{SENTENCES[2].replace('윤동주', '윤동영')}\n")
+    with pytest.raises(InputError, match=r"copy \(train\) and test-1 \(test\) are near-duplicates"):
+        prepare.main()
+
+
+def test_copy_of_a_test_passage_in_raw_text_is_not_trained_on(project: Path) -> None:
+    text = SENTENCES[2].replace("[1:PER 윤동주]", "윤동주").replace("[2:OBJ 시집]", "시집")
+    text = text.replace("[1 그]", "그").replace("[2 그것]", "그것")
+    Path("web.txt").write_text(text, encoding="utf-8")
+    write_params(more=[{"path": "web.txt", "format": "text"}])
+    prepare.main()
+    assert "윤동주" not in Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.xfail(
+    strict=True, reason="prepare.main gives assert_disjoint the sketches of gold but no gold split"
+)
+def test_gold_document_among_the_training_passages_is_refused(project: Path) -> None:
+    Path("gold.jsonl").write_text(
+        '{"id": "g1", "text": "김서연은 부산에서 태어났다. 그녀는 그곳을 그리워한다.", '
+        '"clusters": [[[0, 3], [16, 18]]], "source": "web", "license": "CC0"}\n',
+        encoding="utf-8",
+    )
+    write_params(gold=[{"name": "human", "path": "gold.jsonl", "format": "spans"}])
+    with pytest.raises(InputError, match="near-duplicates"):
+        prepare.main()
+
+
+def test_same_id_in_two_sources_is_refused(project: Path) -> None:
+    Path("more.jsonl").write_text('{"id": "test-1", "text": "다른 글이다."}\n', encoding="utf-8")
+    write_params(more=[{"path": "more.jsonl", "format": "jsonl"}])
+    with pytest.raises(InputError, match=r"more.jsonl: document id test-1 is used twice"):
+        prepare.main()
+
+
+def test_leak_check_sees_no_leak_in_other_documents(corpus: Corpus) -> None:
+    documents = [replace(corpus.evaluation[0], id="one")]
+    assert leaks(documents, corpus.evaluation[1:]) == []
