@@ -20,7 +20,14 @@ from kocoref.errors import InputError
 from kocoref.examples.antecedents import marked_pronouns
 from kocoref.examples.context import context_nouns, report_sentence_of, report_sentences
 from kocoref.examples.example import Example
-from kocoref.examples.items import ItemMaker, ItemSet, MaskedItem, make_items, read_items, write_items
+from kocoref.examples.items import (
+    ItemMaker,
+    ItemSet,
+    MaskedItem,
+    make_items,
+    read_items,
+    write_items,
+)
 from kocoref.examples.options import ExampleMaker, Option, make_examples, replay_stream
 from kocoref.text.morphology import NOUN_TAGS, Analyzer
 
@@ -62,19 +69,21 @@ def test_report_sentence_of(position: int, expected: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("radius", "expected"),
+    ("sentence", "radius", "expected"),
     [
-        (0, ("공부",)),
-        (1, ("공부", "학생", "홍길동")),
-        (9, ("공부", "책", "학생", "홍길동")),
+        (2, 0, ("공부",)),
+        (2, 1, ("공부", "학생", "홍길동")),
+        (2, 9, ("공부", "책", "학생", "홍길동")),
+        (0, 0, ("책",)),
+        (0, 1, ("책", "학생", "홍길동")),
+        (1, 0, ("학생", "홍길동")),
     ],
 )
 def test_context_nouns_come_from_the_sentences_around(
-    analysed: Make, radius: int, expected: tuple[str, ...]
+    analysed: Make, sentence: int, radius: int, expected: tuple[str, ...]
 ) -> None:
-    # The report's sentence 2 is 그는 공부한다; 책 is two sentences before it.
     document = analysed("책을 읽었다. 홍길동은 학생이다. 그는 공부한다.")
-    assert context_nouns(document, 2, radius) == expected
+    assert context_nouns(document, sentence, radius) == expected
 
 
 # ---- the options, one document each
@@ -115,6 +124,21 @@ def test_pronoun_of_raw_text_has_the_nouns_around_and_no_target(analysed: Make) 
 def test_marked_pronoun_has_its_antecedent_as_target(marked: Make) -> None:
     document = marked("[1:PER 홍길동]은 학생이다. [1 그]는 공부한다.")
     assert [example.target for example in maker().pronoun(document)] == ["홍길동"]
+
+
+def test_marked_pronoun_has_its_candidates_and_the_right_ones(marked: Make) -> None:
+    document = marked("[2:LOC 부산]에서 [1:PER 홍길동]은 책을 샀다. [1 그]는 공부한다.")
+    (example,) = maker().pronoun(document)
+    assert example.candidates == ("부산", "홍길동", "책")
+    assert example.gold == {1}
+
+
+def test_candidates_of_an_example_stand_in_its_window(marked: Make) -> None:
+    between = "바람이 불고 비가 오며 날이 흐렸다. "
+    document = marked(f"부산에 갔다. {between * 4}[1:PER 홍길동]은 책을 샀다. [1 그]는 웃었다.")
+    (example,) = maker(window=50).pronoun(document)
+    assert "부산" not in example.candidates
+    assert all(form in example.left for form in example.candidates)
 
 
 def test_pronouns_without_mark_are_left_out_where_others_are_marked(marked: Make) -> None:
@@ -322,13 +346,13 @@ def test_plain_is_the_beginning(analysed: Make) -> None:
 def test_items_are_read_as_they_were_written(marked: Make, tmp_path: Path) -> None:
     document = marked("[1:PER 홍길동]은 학생이다. [1 홍길동]이 왔다. [1 그]는 공부한다.")
     made = make_items([document], item_maker())
-    assert all(len(getattr(made, kind)) == 1 for kind in ("coref", "lambada", "antecedent", "plain"))
+    assert all(len(found) == 1 for found in (made.coref, made.lambada, made.antecedent, made.plain))
     write_items(tmp_path, made)
     assert read_items(tmp_path) == made
 
 
 def test_missing_items_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="coref.jsonl: no such file; run `dvc repro`"):
+    with pytest.raises(InputError, match=r"coref\.jsonl: no such file; run `dvc repro`"):
         read_items(tmp_path)
 
 
@@ -404,9 +428,10 @@ def check_items(document: Document, made: ItemSet) -> int:
 ODD = st.lists(
     st.one_of(
         st.sampled_from(
-            ["홍길동은 ", "홍길동이 ", "그는 ", "그녀가", "그건 ", "이를 ", "학생 ", "학생들이 ", "왔다. ",
-             "책을 읽었다.", "\n", "\n\n ", "\t", "😀", "👩‍👩‍👧 ", "[MASK]", "[MASK] ", "ᄒᆞᆫ글 ", "말ᄊᆞ미 ",
-             "그\u0300", "ㅋㅋ", "金氏 ", "A씨는 ", "...", "…", "？", "\u200b", "\u00a0", "\ufeff", "가\u1100"]
+            ["홍길동은 ", "홍길동이 ", "그는 ", "그녀가", "그건 ", "이를 ", "학생 ", "학생들이 ",
+             "왔다. ", "책을 읽었다.", "\n", "\n\n ", "\t", "😀", "👩\u200d👩\u200d👧 ", "[MASK]",
+             "[MASK] ", "ᄒᆞᆫ글 ", "말ᄊᆞ미 ", "그\u0300", "ㅋㅋ", "金氏 ", "A씨는 ", "...", "…",
+             "？", "\u200b", "\u00a0", "\ufeff", "가\u1100"]
         ),
         st.text(max_size=6),
     ),

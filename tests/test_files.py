@@ -28,9 +28,14 @@ def test_replacing_puts_the_new_file_in_place(tmp_path: Path) -> None:
 def test_failure_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(Cut), replacing(path) as partial:
-        partial.write_text("half", encoding="utf-8")
-        raise Cut
+
+    def write_half() -> None:
+        with replacing(path) as partial:
+            partial.write_text("half", encoding="utf-8")
+            raise Cut
+
+    with pytest.raises(Cut):
+        write_half()
     assert [(p.name, p.read_text(encoding="utf-8")) for p in tmp_path.iterdir()] == [
         ("file.txt", "old")
     ]
@@ -50,10 +55,15 @@ def test_failure_leaves_the_old_directory(tmp_path: Path) -> None:
     path = tmp_path / "model"
     path.mkdir()
     (path / "old").touch()
-    with pytest.raises(Cut), replacing(path) as partial:
-        partial.mkdir()
-        (partial / "half").touch()
-        raise Cut
+
+    def write_half() -> None:
+        with replacing(path) as partial:
+            partial.mkdir()
+            (partial / "half").touch()
+            raise Cut
+
+    with pytest.raises(Cut):
+        write_half()
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["model", "model/old"]
 
 
@@ -108,7 +118,7 @@ def test_json_lines_are_read_as_they_were_written(
 def test_broken_line_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f'{{"a":1}}\n{line}\n', encoding="utf-8")
-    with pytest.raises(InputError, match=r"a.jsonl:2: broken \(.*\); delete it and run `dvc repro`"):
+    with pytest.raises(InputError, match=r"a\.jsonl:2: broken \(.*\); delete it and run"):
         list(read_json_lines(path))
 
 
@@ -125,7 +135,7 @@ def test_line_cut_off_within_a_character_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_json_lines_are_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a.jsonl: no such file; run `dvc repro`"):
+    with pytest.raises(InputError, match=r"a\.jsonl: no such file; run `dvc repro`"):
         list(read_json_lines(tmp_path / "a.jsonl"))
 
 

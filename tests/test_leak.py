@@ -69,7 +69,8 @@ def leaks(training: Sequence[Document], evaluation: Sequence[Document]) -> list[
     found = []
     # One string, so that a passage within a longer document is found as well.
     everything = "\n".join(squeezed(document.text) for document in training)
-    found += [f"{d.id}: its text is trained on" for d in evaluation if squeezed(d.text) in everything]
+    copied = [document.id for document in evaluation if squeezed(document.text) in everything]
+    found += [f"{name}: its text is trained on" for name in copied]
     sketches = {f"train {d.id}": sketch(d.text) for d in training}
     sketches |= {f"evaluation {d.id}": sketch(d.text) for d in evaluation}
     for one, other in near_duplicates(sketches):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_noun_phrases_stand_in_the_text(passage_documents: list[Document]) -> No
 def test_noun_phrases_do_not_overlap(passage_documents: list[Document]) -> None:
     for document in passage_documents:
         spans = [phrase.span for phrase in noun_phrases(document)]
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in pairwise(spans))
 
 
 # ---- pronouns and entities
@@ -149,7 +150,9 @@ PEOPLE = (
     "[1:PER 이순신] 장군은 [2:LOC 부산]에서 [3:PER 홍길동]을 만났다. [1 이순신] 장군은 책을 냈다. "
     "[3 그]는 [1 그분]을 따라 [2 그곳]을 떠났다."
 )
-COMPANY = "[1:ORG KIA 타이거즈의 [2:PER 외야수]]가 왔다. [2 그]는 [2 자신]을 믿었고 [1 이들]은 이겼다."
+COMPANY = (
+    "[1:ORG KIA 타이거즈의 [2:PER 외야수]]가 왔다. [2 그]는 [2 자신]을 믿었고 [1 이들]은 이겼다."
+)
 
 
 def test_marked_pronouns_come_in_the_order_of_the_text(marked: Make) -> None:
@@ -213,9 +216,9 @@ def test_candidates_begin_with_the_window(marked: Make) -> None:
 
 def test_head_of_a_nested_mention_is_gold_for_the_outer_chain(marked: Make) -> None:
     document = marked(COMPANY)
-    gold = [[c.form for c in candidates(document, p, 0) if c.gold] for p in marked_pronouns(document)]
+    found = [candidates(document, pronoun, 0) for pronoun in marked_pronouns(document)]
     # 외야수 is the head of KIA 타이거즈의 외야수, so it names both chains.
-    assert gold == [["외야수"]] * 3
+    assert [[c.form for c in some if c.gold] for some in found] == [["외야수"]] * 3
 
 
 @pytest.mark.parametrize(
@@ -243,6 +246,7 @@ def test_antecedent_form_is_no_part_of_a_word() -> None:
         Token("오", "VV", 5, 6), Token("그", "NP", 9, 10), Token("는", "JX", 10, 11),
     )  # fmt: skip
     chain = ((0, 3), (9, 10))
-    document = Document("d", "권태식은 왔다. 그는 웃었다.", "", "", ((0, 8), (9, 16)), tokens, (chain,))
+    text = "권태식은 왔다. 그는 웃었다."
+    document = Document("d", text, "", "", ((0, 8), (9, 16)), tokens, (chain,))
     (pronoun,) = marked_pronouns(document)
     assert antecedent_form(document, pronoun) == "권태식"

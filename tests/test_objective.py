@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import exp, log
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from kocoref.evaluation.prediction import ask
 from kocoref.examples.example import Example
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
-from kocoref.model.objective import KINDS, Row, collate, count_targets, loss_sums
+from kocoref.model.objective import KINDS, Batch, Fill, Row, collate, count_targets, loss_sums
 from kocoref.training.batching import RowMaker, micro_batches
 
 LEFT, RIGHT = "홍길동은 학생이다. ", "는 학교에서 공부한다."
@@ -78,25 +79,55 @@ def test_collate_pads_to_the_longest() -> None:
     assert batch.attention_mask.tolist() == [[1, 1, 1], [1, 1, 0]]
 
 
-def test_places_come_by_kind() -> None:
-    rows = [
-        Row([2, 4, 4, 3], target=((1, 7), (2, 8)), mlm=((3, 6),)),
-        Row([2, 4, 3], nouns=(1, (5, 7, 9))),
-        Row([2, 4, 3], nouns=(1, (6,))),
-    ]
-    batch = collate(rows, pad_id=0)
-    assert list(zip(batch.rows.tolist(), batch.positions.tolist(), strict=True)) == [
-        (0, 1), (0, 2), (1, 1), (2, 1), (0, 3),
-    ]  # fmt: skip
-    assert batch.target_ids.tolist() == [7, 8]
-    assert batch.target_share.tolist() == [0.5, 0.5]
+def places(batch: Batch, at: Tensor) -> list[tuple[int, int]]:
+    """Row and position of what the indices stand for."""
+    return list(zip(batch.rows[at].tolist(), batch.positions[at].tolist(), strict=True))
+
+
+MIXED = [
+    Row([2, 4, 4, 3], target=((1, 7), (2, 8)), mlm=((3, 6),)),
+    Row([2, 4, 3], target=((1, 5),), nouns=(1, (5, 7, 9)), fills=(Fill((1,), (5,), True),), unit=4),
+    Row([2, 4, 4, 3], fills=(Fill((1, 2), (7, 8), False),), unit=4),
+    Row([2, 4, 3], nouns=(1, (6,))),
+]
+"""Rows of every kind; the second and third rank two candidates of one example."""
+
+
+def test_targets_are_at_their_places() -> None:
+    batch = collate(MIXED, pad_id=0)
+    assert places(batch, batch.target_at) == [(0, 1), (0, 2), (1, 1)]
+    assert batch.target_ids.tolist() == [7, 8, 5]
+    assert batch.target_share.tolist() == [0.5, 0.5, 1]
+
+
+def test_noun_sets_are_padded_at_their_places() -> None:
+    batch = collate(MIXED, pad_id=0)
+    assert places(batch, batch.noun_at) == [(1, 1), (3, 1)]
     assert batch.noun_ids.tolist() == [[5, 7, 9], [6, -1, -1]]
-    assert batch.mlm_ids.tolist() == [6]
 
 
-def test_answer_of_several_subwords_is_one_target() -> None:
-    rows = [Row([2, 4, 4, 3], target=((1, 7), (2, 8)), mlm=((3, 6), (0, 1))), Row([2], nouns=(0, (1,)))]
-    assert count_targets(rows) == {"target": 1, "nouns": 1, "mlm": 2}
+def test_masked_pieces_are_at_their_places() -> None:
+    batch = collate(MIXED, pad_id=0)
+    assert (places(batch, batch.mlm_at), batch.mlm_ids.tolist()) == ([(0, 3)], [6])
+
+
+def test_candidates_are_at_their_places() -> None:
+    batch = collate(MIXED, pad_id=0)
+    assert places(batch, batch.fill_at) == [(1, 1), (2, 1), (2, 2)]
+    assert batch.fill_ids.tolist() == [5, 7, 8]
+    assert batch.fill_share.tolist() == [1, 0.5, 0.5]
+    assert batch.fill_of.tolist() == [0, 1, 1]
+    assert (batch.unit_of.tolist(), batch.gold.tolist()) == ([0, 0], [True, False])
+
+
+def test_every_place_goes_through_the_head_once() -> None:
+    batch = collate(MIXED, pad_id=0)
+    found = list(zip(batch.rows.tolist(), batch.positions.tolist(), strict=True))
+    assert sorted(found) == [(0, 1), (0, 2), (0, 3), (1, 1), (2, 1), (2, 2), (3, 1)]
+
+
+def test_answer_of_several_subwords_is_one_target_and_an_example_one_ranking() -> None:
+    assert count_targets(MIXED) == {"target": 2, "nouns": 2, "rank": 1, "mlm": 1}
 
 
 # ---- losses
@@ -132,6 +163,32 @@ def test_padding_of_noun_sets_has_no_gradient() -> None:
     assert logits.grad[1].tolist() == pytest.approx([0.2, 0.2, 0.2, -0.8, 0.2])
 
 
+def test_rank_loss_is_of_the_share_of_the_right_candidates() -> None:
+    rows = [
+        Row([1], fills=(Fill((0,), (0,), False), Fill((0,), (1,), True)), unit=0),
+        Row([1, 1], fills=(Fill((0, 1), (2, 3), False),), unit=0),
+    ]
+    logits = torch.tensor([[1.0, 2.0, 3.0, 4.0]] * 3).log()
+    # Scores ln 0.1, ln 0.2 (right) and (ln 0.3 + ln 0.4) / 2: the softmax undoes the logarithm.
+    expected = -log(0.2 / (0.1 + 0.2 + (0.3 * 0.4) ** 0.5))
+    assert loss_sums(logits, collate(rows, 0))["rank"].item() == pytest.approx(expected)
+
+
+def test_rank_loss_is_summed_over_examples() -> None:
+    rows = [
+        Row([1], fills=(Fill((0,), (0,), False), Fill((0,), (1,), True)), unit=7),
+        Row([1], fills=(Fill((0,), (3,), False), Fill((0,), (2,), True)), unit=3),
+    ]
+    logits = torch.tensor([[1.0, 2.0, 3.0, 4.0]] * 2).log()
+    expected = -log(2 / 3) - log(3 / 7)
+    assert loss_sums(logits, collate(rows, 0))["rank"].item() == pytest.approx(expected)
+
+
+def test_only_right_candidates_leave_nothing_to_learn() -> None:
+    rows = [Row([1], fills=(Fill((0,), (0,), True), Fill((0,), (1,), True)), unit=0)]
+    assert loss_sums(torch.zeros(1, 4), collate(rows, 0))["rank"].item() == pytest.approx(0)
+
+
 def test_mlm_loss_is_the_sum_over_pieces() -> None:
     batch = collate([Row([1, 1, 1], mlm=((0, 1), (2, 0)))], pad_id=0)
     logits = [[1.0, 2.0], [0.0, 3.0]]
@@ -140,18 +197,20 @@ def test_mlm_loss_is_the_sum_over_pieces() -> None:
 
 
 def test_kinds_do_not_mix() -> None:
-    row = Row([1, 1, 1], target=((0, 0),), nouns=(1, (1,)), mlm=((2, 2),))
-    logits = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
-    small = log(1 + 2 * exp(-9))
+    fills = (Fill((3,), (0,), True), Fill((3,), (1,), False), Fill((3,), (2,), False))
+    row = Row([1] * 4, ((0, 0),), (1, (1,)), ((2, 2),), fills)
+    # Each loss is right at its own place, so that every one is ln (1 + 2 e^-9).
+    right = torch.tensor([0, 1, 2, 0])
+    logits = 9 * torch.nn.functional.one_hot(right, 3).float()
     found = loss_sums(logits, collate([row], 0))
     assert {kind: value.item() for kind, value in found.items()} == {
-        kind: pytest.approx(small, abs=1e-6) for kind in KINDS
+        kind: pytest.approx(log(1 + 2 * exp(-9)), abs=1e-6) for kind in KINDS
     }
 
 
 def test_kinds_without_targets_are_zero() -> None:
     found = loss_sums(torch.zeros(1, 4), collate([Row([1], mlm=((0, 0),))], 0))
-    assert (found["target"].item(), found["nouns"].item()) == (0, 0)
+    assert [found[kind].item() for kind in ("target", "nouns", "rank")] == [0, 0, 0]
 
 
 def test_half_precision_logits_are_summed_in_float32() -> None:
@@ -164,18 +223,19 @@ def test_half_precision_logits_are_summed_in_float32() -> None:
 
 @pytest.fixture(scope="module")
 def rows(encoder: Encoder) -> list[Row]:
-    """Rows of different lengths with one to three targets of every kind."""
-    maker = RowMaker(encoder, use_target=True, use_nouns=True, use_mlm=True, mask_share=0.3)
+    """Rows of different lengths with two or more targets of every kind."""
+    maker = row_maker(encoder, use_mlm=True)
     random = np.random.default_rng(0)
+    forms = ("책", "학생들", "홍길동", "도서관에서")
     examples = [
-        Example("a", "pronoun", LEFT, "그", RIGHT, "홍길동", ("학생", "책", "학교")),
+        Example("a", "pronoun", LEFT, "그", RIGHT, "홍길동", ("학생", "책"), forms, frozenset({2})),
         Example("b", "pronoun", "책. ", "그", "는 공부한다.", None, ("책", "학생")),
         Example("c", "entity", LEFT * 2, "홍길동", RIGHT, "홍길동"),
         Example("d", "entity_unlabelled", LEFT * 3, "홍길동", RIGHT),
         Example("e", "replay", LEFT, "", "그것은 소설이다."),
-        Example("f", "pronoun", LEFT, "그", RIGHT, "김서연", ("약",)),
+        Example("f", "pronoun", LEFT, "그", RIGHT, "김서연", ("약",), forms, frozenset({0, 1})),
     ]
-    return [row for example in examples for row in maker.rows(example, random)]
+    return [row for i, example in enumerate(examples) for row in maker.rows(example, random, i)]
 
 
 def gradient(checkpoint: Checkpoint, rows: list[Row], parts: list[list[Row]]) -> list[Tensor]:
@@ -202,7 +262,9 @@ def test_any_split_gives_the_gradient_of_one_batch(
     checkpoint: Checkpoint, rows: list[Row], split: list[int], budget: int
 ) -> None:
     whole = gradient(checkpoint, rows, [rows])
-    parts = [[r for r, s in zip(rows, split, strict=False) if s == n] for n in range(4)]
+    # Rows of one example stay together: their candidates are ranked against each other.
+    where = {unit: split[i] for i, unit in enumerate(sorted({row.unit for row in rows}))}
+    parts = [[row for row in rows if where[row.unit] == n] for n in range(4)]
     for chosen in ([part for part in parts if part], micro_batches(rows, budget)):
         for one, other in zip(whole, gradient(checkpoint, rows, chosen), strict=True):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
@@ -214,15 +276,27 @@ def test_micro_batches_hold_every_row_once(rows: list[Row]) -> None:
 
 
 def test_micro_batches_stay_within_the_budget(rows: list[Row]) -> None:
-    for part in micro_batches(rows, 64):
-        assert len(part) == 1 or len(part) * max(len(row.ids) for row in part) <= 64
+    for part in micro_batches(rows, 100):
+        one_example = len({row.unit for row in part}) == 1
+        assert one_example or len(part) * max(len(row.ids) for row in part) <= 100
+
+
+def test_micro_batches_keep_an_example_together(rows: list[Row]) -> None:
+    parts = micro_batches(rows, 1)
+    assert len(parts) == 6
+    assert any(len(part) > 1 for part in parts)
+
+
+def test_micro_batches_take_rows_without_an_example_alone(encoder: Encoder) -> None:
+    plain = [Row([2, 5, 3], mlm=((1, 5),))] * 3
+    assert list(map(len, micro_batches(plain, 3))) == [1, 1, 1]
 
 
 # ---- rows of examples
 
 
 def row_maker(encoder: Encoder, **keys: bool) -> RowMaker:
-    flags = {"use_target": True, "use_nouns": True, "use_mlm": False} | keys
+    flags = {"use_target": True, "use_nouns": True, "use_rank": True, "use_mlm": False} | keys
     return RowMaker(encoder, mask_share=0.3, **flags)
 
 
@@ -245,11 +319,12 @@ def test_target_of_one_subword_shares_its_row_with_the_nouns(encoder: Encoder) -
     assert (row.target[0][0], len(row.nouns[1])) == (row.nouns[0], 2)
 
 
-def test_target_of_two_subwords_needs_a_second_row_for_the_nouns(encoder: Encoder) -> None:
+def test_target_of_two_subwords_needs_another_row_than_the_nouns(encoder: Encoder) -> None:
     example = Example("d", "pronoun", LEFT, "그", RIGHT, "학생들", ("학생", "책"))
-    first, second = rows_of(row_maker(encoder), example)
-    assert (len(first.target), first.nouns) == (2, None)
-    assert second.target == () and second.nouns is not None
+    one, two = rows_of(row_maker(encoder), example)
+    assert one.target == ()
+    assert one.nouns is not None
+    assert (len(two.target), two.nouns) == (2, None)
 
 
 def test_nouns_of_several_subwords_are_no_answers(encoder: Encoder) -> None:
@@ -272,23 +347,48 @@ def test_unknown_noun_is_no_answer(encoder: Encoder) -> None:
 @pytest.mark.xfail(strict=True, reason="RowMaker.rows takes [UNK] for the subword of a target")
 def test_unknown_target_is_not_learned(encoder: Encoder) -> None:
     unknown = encoder.tokenizer.unk_token_id
-    found = rows_of(row_maker(encoder), Example("d", "entity", "뷁이 왔다. ", "뷁", "은 갔다.", "뷁"))
+    example = Example("d", "entity", "뷁이 왔다. ", "뷁", "은 갔다.", "뷁")
+    found = rows_of(row_maker(encoder), example)
     assert all(answer != unknown for row in found for _, answer in row.target)
 
 
-@pytest.mark.parametrize(("flag", "kind"), [("use_target", "target"), ("use_nouns", "nouns")])
-def test_loss_that_is_off_has_no_targets(encoder: Encoder, flag: str, kind: str) -> None:
-    example = Example("d", "pronoun", LEFT, "그", RIGHT, "학생", ("학생", "책"))
-    counts = count_targets(rows_of(row_maker(encoder, **{flag: False}), example))
-    assert counts[kind] == 0
-    assert sum(counts.values()) == 1
+RANKED = Example(
+    "d", "pronoun", LEFT, "그", RIGHT, "학생", ("학생", "책"),
+    candidates=("책", "학생", "학생들"), gold=frozenset({1, 2}),
+)  # fmt: skip
+
+
+def test_candidates_stand_in_rows_of_their_length(encoder: Encoder) -> None:
+    one, two = rows_of(row_maker(encoder), RANKED)
+    expected = [("책", False), ("학생", True), ("학생들", True)]
+    found = [(fill.ids, fill.gold) for fill in one.fills + two.fills]
+    assert found == [(encoder.subwords(form), gold) for form, gold in expected]
+    assert (len(one.fills), len(two.fills)) == (2, 1)
+
+
+def test_candidates_stand_at_masks(encoder: Encoder) -> None:
+    rows = rows_of(row_maker(encoder), RANKED)
+    places = [row.ids[place] for row in rows for fill in row.fills for place in fill.places]
+    assert places == [encoder.mask_id] * 4
+
+
+def test_candidates_without_a_right_one_are_not_ranked(encoder: Encoder) -> None:
+    example = replace(RANKED, gold=frozenset())
+    assert count_targets(rows_of(row_maker(encoder), example))["rank"] == 0
+
+
+@pytest.mark.parametrize("kind", ["target", "nouns", "rank"])
+def test_loss_that_is_off_has_no_targets(encoder: Encoder, kind: str) -> None:
+    counts = count_targets(rows_of(row_maker(encoder, **{f"use_{kind}": False}), RANKED))
+    assert counts == {"target": 1, "nouns": 1, "rank": 1, "mlm": 0} | {kind: 0}
 
 
 def test_mlm_stays_away_from_the_masks_of_the_answer(encoder: Encoder) -> None:
-    maker = RowMaker(encoder, use_target=True, use_nouns=True, use_mlm=True, mask_share=0.99)
+    maker = replace(row_maker(encoder, use_mlm=True), mask_share=0.99)
     (row,) = rows_of(maker, Example("d", "entity", LEFT, "학생", RIGHT, "학생"))
     places = {place for place, _ in row.mlm}
-    assert places and places.isdisjoint({0, len(row.ids) - 1, *(p for p, _ in row.target)})
+    assert len(places) > 5
+    assert places.isdisjoint({0, len(row.ids) - 1, *(p for p, _ in row.target)})
 
 
 def test_mlm_asks_for_the_pieces_of_the_text(encoder: Encoder) -> None:
@@ -297,7 +397,8 @@ def test_mlm_asks_for_the_pieces_of_the_text(encoder: Encoder) -> None:
     original = encoder.plain(LEFT + RIGHT)[0]
     changed = {i for i, (a, b) in enumerate(zip(row.ids, original, strict=True)) if a != b}
     assert row.mlm == tuple((place, original[place]) for place, _ in row.mlm)
-    assert changed and changed <= {place for place, _ in row.mlm}
+    assert changed
+    assert changed <= {place for place, _ in row.mlm}
 
 
 def test_unlabelled_entity_has_a_mask_that_nobody_asks_about(encoder: Encoder) -> None:
@@ -305,7 +406,8 @@ def test_unlabelled_entity_has_a_mask_that_nobody_asks_about(encoder: Encoder) -
     (row,) = rows_of(maker, Example("d", "entity_unlabelled", LEFT, "홍길동", RIGHT))
     mask = encoder.masked(LEFT, RIGHT, 1).masks[0]
     assert row.ids[mask] == encoder.mask_id
-    assert row.target == () and mask not in {place for place, _ in row.mlm}
+    assert row.target == ()
+    assert mask not in {place for place, _ in row.mlm}
 
 
 # ---- candidate scores

@@ -28,7 +28,7 @@ SECTIONS: dict[str, type[Section]] = {
     "evaluate": EvaluateSettings,
     "report": ReportSettings,
 }
-MOST_KEYS_OF_A_COMMENT = 3
+MOST_KEYS_OF_A_COMMENT = 4
 
 
 @pytest.fixture

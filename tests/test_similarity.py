@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from kocoref.corpus.similarity import SKETCH, THRESHOLD, near_duplicates, sketch
 
-TEXT = "홍길동은 조선의 활빈당 우두머리로 알려진 사람이다. 그는 부자의 재물을 빼앗아 가난한 이를 도왔다."
+TEXT = (
+    "홍길동은 조선의 활빈당 우두머리로 알려진 사람이다. "
+    "그는 부자의 재물을 빼앗아 가난한 이를 도왔다."
+)
 OTHER = "김서연 교수는 부산에서 태어나 서울에서 자랐다. 그녀가 쓴 논문은 바다와 기후를 다룬다."
 
 

@@ -88,7 +88,7 @@ def test_document_does_not_move_when_others_come() -> None:
 def test_near_duplicates_are_never_in_two_splits(kinds: list[int], seed: int) -> None:
     sketches = {f"d{i}": alone(kind) for i, kind in enumerate(kinds)}
     split_of = split_documents(sketches, {}, 0.3, 0.3, seed)
-    in_split = {name: [d for d in sketches if split_of[d] == name] for name in SPLITS}
+    in_split = {str(name): [d for d in sketches if split_of[d] == name] for name in SPLITS}
     assert_disjoint(sketches, in_split)
     assert len({(kinds[int(d[1:])], split) for d, split in split_of.items()}) == len(set(kinds))
 

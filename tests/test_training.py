@@ -43,6 +43,7 @@ SETTINGS: dict[str, Any] = {
     "weight_decay": 0.01,
     "target_weight": 1.0,
     "nouns_weight": 1.0,
+    "rank_weight": 1.0,
     "mlm_weight": 0.5,
     "replay": 0.5,
     "anchor_weight": 0.0,
@@ -60,7 +61,7 @@ NAMES = ("홍길동", "김서연", "민지", "지우", "학생", "교수", "경�
 PHASE = [
     Example(
         f"d{number}", "pronoun", f"{name}은 학교에서 공부한다. " * (1 + number % 3), "그",
-        "는 책을 읽었다.", name, ("책", "학교", name),
+        "는 책을 읽었다.", name, ("책", "학교", name), ("학교", name, "도서관에서"), frozenset({1}),
     )
     for number, name in enumerate(NAMES * 2)
 ]  # fmt: skip
@@ -72,10 +73,9 @@ def settings_with(**keys: Any) -> FinetuneSettings:
 
 
 def replays() -> Iterator[Example]:
-    return cycle(
-        Example(f"r{i}", "replay", text, "", "")
-        for i, text in enumerate(["물과 바람, 산과 바다에 관한 이야기였다.", "아이는 노래를 불렀다."])
-    )
+    """Seven texts: 2 a step, so that a run which resumes stands at none of them by chance."""
+    texts = (f"{name}은 도서관에서 책을 읽고 노래를 불렀다." for name in NAMES[:7])
+    return cycle(Example(f"r{i}", "replay", text, "", "") for i, text in enumerate(texts))
 
 
 def scores(*values: float, name: str = "antecedent_accuracy") -> Validate:
@@ -116,7 +116,14 @@ def train(tiny: Path, tmp_path: Path) -> Train:
             checkpoint,
             [PHASE] if phases is None else phases,
             replays(),
-            RowMaker(Encoder(checkpoint.tokenizer, checkpoint.max_length), True, True, True, 0.15),
+            RowMaker(
+                Encoder(checkpoint.tokenizer, checkpoint.max_length),
+                use_target=settings.target_weight > 0,
+                use_nouns=settings.nouns_weight > 0,
+                use_rank=settings.rank_weight > 0,
+                use_mlm=settings.mlm_weight > 0,
+                mask_share=settings.mask_share,
+            ),
             validate or scores(0.1, 0.2, 0.3),
             Accelerator(mixed_precision=settings.mixed_precision, cpu=True),
             directory,
@@ -128,6 +135,10 @@ def train(tiny: Path, tmp_path: Path) -> Train:
 
 def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in checkpoint.model.named_parameters()}
+
+
+def curve(state: TrainingState, name: str) -> list[float]:
+    return [value for row in state.training if (value := row[name]) is not None]
 
 
 def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -169,9 +180,9 @@ def test_run_makes_exactly_these_files(train: Train, tmp_path: Path) -> None:
 
 def test_run_lowers_the_losses(train: Train) -> None:
     result, _ = train(epochs=25, learning_rate=0.005)
-    first, last = result.training[0], result.training[-1]
-    assert last["loss_target"] < 0.7 * first["loss_target"]
-    assert last["loss_nouns"] < 0.7 * first["loss_nouns"]
+    for kind in ("target", "nouns", "rank"):
+        losses = curve(result, f"loss_{kind}")
+        assert losses[-1] < 0.7 * losses[0], kind
 
 
 def test_curves_have_their_steps(train: Train) -> None:
@@ -184,11 +195,11 @@ def test_curves_have_their_steps(train: Train) -> None:
     ]
 
 
-def test_learning_rate_rises_and_falls_to_zero(train: Train) -> None:
+def test_learning_rate_rises_and_falls(train: Train) -> None:
     result, _ = train(warmup_share=0.5, learning_rate=0.004)
-    # The rate of the next step: warm-up over 4 of 8 steps, then 4 equal steps down.
-    assert [row["learning_rate"] for row in result.training] == pytest.approx(
-        [0.002, 0.003, 0.004, 0.004, 0.003, 0.002, 0.001, 0]
+    # Up over 4 of 8 steps, then 4 equal steps down; a step after the last would have rate 0.
+    assert curve(result, "learning_rate") == pytest.approx(
+        [0.001, 0.002, 0.003, 0.004, 0.004, 0.003, 0.002, 0.001]
     )
 
 
@@ -281,7 +292,9 @@ def resumed(train: Train, at: int, **keys: Any) -> tuple[TrainingState, Checkpoi
     return train(scores(*VALUES[at:]), workspace="resumed", **keys)
 
 
-def assert_equal(one: tuple[TrainingState, Checkpoint], other: tuple[TrainingState, Checkpoint]) -> None:
+def assert_equal(
+    one: tuple[TrainingState, Checkpoint], other: tuple[TrainingState, Checkpoint]
+) -> None:
     assert repr(one[0]) == repr(other[0])  # repr: NaN equals NaN
     for name, value in weights(one[1]).items():
         assert torch.equal(value, weights(other[1])[name]), name
@@ -364,7 +377,8 @@ def test_run_is_a_function_of_its_settings(train: Train) -> None:
 def test_bf16_trains_float32_weights(train: Train, tmp_path: Path) -> None:
     result, checkpoint = train(mixed_precision="bf16")
     assert all(value.isfinite().all() for value in weights(checkpoint).values())
-    assert result.training[-1]["loss_target"] < result.training[0]["loss_target"]
+    losses = curve(result, "loss_target")
+    assert losses[-1] < losses[0]
     stored = load_file(tmp_path / "run/checkpoint-8/model.safetensors")
     assert {value.dtype for value in stored.values()} == {torch.float32}
 
@@ -402,7 +416,7 @@ def test_half_precision_checkpoint_is_not_larger_than_its_base(
 
 
 def test_directory_without_a_model_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no config.json there; is it a model directory?"):
+    with pytest.raises(InputError, match=r"no config\.json there; is it a model directory"):
         load_checkpoint(str(tmp_path))
 
 
@@ -420,15 +434,32 @@ def test_checkpoint_without_a_head_is_an_error(tiny: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("keys", [{"option": "entity_unlabelled", "replay": 0.0}, {"replay": 0.5}])
 def test_mlm_options_without_mlm_are_refused(keys: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="finetune.mlm_weight is 0"):
+    with pytest.raises(InputError, match=r"finetune\.mlm_weight is 0"):
         stage.check(settings_with(mlm_weight=0.0, **keys))
 
 
+NO_LOSS = {"mlm_weight": 0.0, "target_weight": 0.0, "nouns_weight": 0.0, "rank_weight": 0.0}
+
+
 def test_no_loss_at_all_is_refused() -> None:
-    with pytest.raises(InputError, match="target_weight, nouns_weight and mlm_weight are all 0"):
-        stage.check(
-            settings_with(mlm_weight=0.0, target_weight=0.0, nouns_weight=0.0, replay=0.0)
-        )
+    with pytest.raises(InputError, match=r"target_weight, .*mlm_weight are all 0"):
+        stage.check(settings_with(replay=0.0, **NO_LOSS))
+
+
+@pytest.mark.parametrize("weight", NO_LOSS)
+def test_one_loss_is_enough(weight: str) -> None:
+    settings = settings_with(replay=0.0, **(NO_LOSS | {weight: 1.0}))
+    stage.check(settings)
+    assert getattr(settings, weight) == 1
+
+
+@pytest.mark.xfail(
+    strict=True, reason="finetune.check lets pass that no weight is on a loss of the option"
+)
+@pytest.mark.parametrize("weight", ["nouns_weight", "rank_weight"])
+def test_entities_without_the_loss_of_their_targets_are_refused(weight: str) -> None:
+    with pytest.raises(InputError, match="target_weight"):
+        stage.check(settings_with(option="entity", replay=0.0, **(NO_LOSS | {weight: 1.0})))
 
 
 @pytest.fixture
@@ -478,8 +509,6 @@ def test_base_may_hold_directories(project: Path) -> None:
     Path("base/logs").mkdir()
     assert stage._workspace(settings_with(base="base")).is_dir()
 
-
-@pytest.mark.xfail(strict=True, reason="publish leaves checkpoints of earlier runs beside its own")
 def test_publish_leaves_no_checkpoint_of_an_earlier_run(train: Train, tmp_path: Path) -> None:
     (tmp_path / "checkpoints/checkpoint-99").mkdir(parents=True)
     state, _ = train(phases=[])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from kocoref.corpus.document import Document, Span
@@ -89,6 +89,7 @@ def test_window_contains_the_span(place: tuple[Document, Span, int]) -> None:
 
 
 @given(places())
+@example((document(9, 30), (14, 15), 39))  # all of it is one character too long
 def test_window_is_not_longer_than_allowed(place: tuple[Document, Span, int]) -> None:
     made, span, characters = place
     start, end = window(made, span, characters)
