@@ -49,6 +49,11 @@ def check(settings: FinetuneSettings) -> None:
             "finetune.mlm_weight is 0, but finetune.replay and option entity_unlabelled learn by"
             " masked language modelling only: set mlm_weight above 0"
         )
+    if settings.option.startswith("entity") and not (settings.target_weight or settings.mlm_weight):
+        raise InputError(
+            f"finetune.option {settings.option} learns by target_weight and mlm_weight, and both"
+            " are 0"
+        )
     weights = ("target_weight", "nouns_weight", "rank_weight", "mlm_weight")
     if not any(getattr(settings, name) for name in weights):
         raise InputError(f"finetune: {', '.join(weights)} are all 0: nothing to learn")
@@ -142,7 +147,8 @@ def _workspace(settings: FinetuneSettings) -> Path:
     """The directory of this very run: same settings, same data, same base."""
     digest = blake2b(settings.model_dump_json().encode(), digest_size=8)
     base = Path(settings.base)
-    for path in sorted([*PREPARED.rglob("*.json*"), *base.glob("*")] if base.is_dir() else []):
+    files = [*PREPARED.rglob("*.json*"), *(base.glob("*") if base.is_dir() else ())]
+    for path in sorted(path for path in files if path.is_file()):
         digest.update(path.read_bytes())
     workspace = WORKSPACE / digest.hexdigest()
     for other in WORKSPACE.glob("*"):

@@ -50,6 +50,10 @@ def main() -> None:
     gold = {source.name: list(read_gold(source)) for source in settings.gold}
 
     sketches = {document.id: sketch(document.text) for document in documents}
+    for name, part in gold.items():
+        for document in part:
+            sketches[f"gold {name} {document.id}"] = sketch(document.text)
+            fixed[f"gold {name} {document.id}"] = "test"  # and so nothing like it is trained on
     splits = split_documents(
         sketches, fixed, settings.validation_share, settings.test_share, settings.seed
     )
@@ -64,8 +68,9 @@ def main() -> None:
     if not in_split["train"]:
         raise InputError("prepare: no training document; lower validation_share and test_share")
     assert_disjoint(
-        sketches | {d.id: sketch(d.text) for part in gold.values() for d in part},
-        {name: [d.id for d in part] for name, part in in_split.items()},
+        sketches,
+        {name: [d.id for d in part] for name, part in in_split.items()}
+        | {"gold": [name for name in fixed if name.startswith("gold ")]},
     )
     training = in_split["train"] + twins(in_split["train"], passages, settings)
 

@@ -86,9 +86,7 @@ def passage_documents(
 
 
 @pytest.fixture(scope="session")
-def make_tiny(
-    analyzer: Analyzer, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Path]:
+def make_tiny(analyzer: Analyzer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Write a random BERT of 2 layers, 32 wide, over a vocabulary of SENTENCES; its directory."""
     import torch
     from transformers import BertConfig, BertForMaskedLM

@@ -199,9 +199,7 @@ def test_none_has_no_phase(corpus: list[Document]) -> None:
 @pytest.mark.parametrize("option", ["entity", "entity_unlabelled", "pronoun"])
 def test_plain_option_has_all_examples_of_its_task(option: Option, corpus: list[Document]) -> None:
     (phase,) = make_examples(option, corpus, maker(), 100)
-    assert Counter((e.document, e.task) for e in phase) == Counter(
-        (d.id, option) for d in corpus
-    )
+    assert Counter((e.document, e.task) for e in phase) == Counter((d.id, option) for d in corpus)
 
 
 def test_mixed_is_half_and_half_in_turn(corpus: list[Document]) -> None:
@@ -223,10 +221,6 @@ def test_curriculum_has_the_proportions_of_the_report(corpus: list[Document]) ->
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="make_examples takes pool[:share]: a pool smaller than its share makes a short phase",
-)
 def test_curriculum_keeps_its_proportions_with_few_entities(
     corpus: list[Document], analysed: Make
 ) -> None:

@@ -198,9 +198,6 @@ def test_copy_of_a_test_passage_in_raw_text_is_not_trained_on(project: Path) -> 
     assert "윤동주" not in Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="prepare.main gives assert_disjoint the sketches of gold but no gold split"
-)
 def test_gold_document_among_the_training_passages_is_refused(project: Path) -> None:
     Path("gold.jsonl").write_text(
         '{"id": "g1", "text": "김서연은 부산에서 태어났다. 그녀는 그곳을 그리워한다.", '

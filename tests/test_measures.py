@@ -357,10 +357,6 @@ def test_pseudo_bpc_of_a_uniform_model(
     }
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="asking._pseudo counts the characters of the whole text, though Encoder.plain crops",
-)
 def test_pseudo_bpc_counts_only_the_characters_that_the_model_saw(
     scripted: Callable[[Script], Checkpoint],
 ) -> None:
@@ -419,9 +415,7 @@ def test_ties_of_a_rule_go_to_the_nearest() -> None:
     item = antecedent_item(
         candidate("가", last=1, count=2), candidate("나", gold=True, last=9, count=2)
     )
-    outcome = antecedent_baseline(
-        items(antecedent=(item,)), ANTECEDENT_RULES["most_frequent_noun"]
-    )
+    outcome = antecedent_baseline(items(antecedent=(item,)), ANTECEDENT_RULES["most_frequent_noun"])
     assert outcome.sums()["antecedent_hits"] == 1
 
 

@@ -236,10 +236,6 @@ def test_antecedent_form(marked: Make, text: str, expected: str) -> None:
     assert antecedent_form(document, pronoun) == expected
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="where Kiwi takes a marked name apart (권태 + 식), the part counts as the whole name",
-)
 def test_antecedent_form_is_no_part_of_a_word() -> None:
     tokens = (
         Token("권태", "NNG", 0, 2), Token("식", "NNB", 2, 3), Token("은", "JX", 3, 4),

@@ -334,9 +334,6 @@ def test_nouns_of_several_subwords_are_no_answers(encoder: Encoder) -> None:
     assert row.nouns[1] == encoder.subwords("책")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="RowMaker._noun_ids takes [UNK] for a noun that is one piece"
-)
 def test_unknown_noun_is_no_answer(encoder: Encoder) -> None:
     example = Example("d", "pronoun", LEFT, "그", RIGHT, None, ("뷁", "책"))
     (row,) = rows_of(row_maker(encoder), example)
@@ -344,7 +341,6 @@ def test_unknown_noun_is_no_answer(encoder: Encoder) -> None:
     assert row.nouns[1] == encoder.subwords("책")
 
 
-@pytest.mark.xfail(strict=True, reason="RowMaker.rows takes [UNK] for the subword of a target")
 def test_unknown_target_is_not_learned(encoder: Encoder) -> None:
     unknown = encoder.tokenizer.unk_token_id
     example = Example("d", "entity", "뷁이 왔다. ", "뷁", "은 갔다.", "뷁")

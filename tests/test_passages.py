@@ -190,9 +190,7 @@ def test_check_finds_repeated_ids_and_near_duplicates(tmp_path: Path) -> None:
     assert (counts["passages"], counts["그녀"]) == (3, 3)
 
 
-def test_check_exits_with_1_on_problems(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_exits_with_1_on_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.txt"
     path.write_text("@ short\n[1:PER 가]와 [1 그]\n", encoding="utf-8")
     assert main([str(path)]) == 1
@@ -220,8 +218,6 @@ def test_committed_passages_are_no_near_duplicates_across_splits() -> None:
             split_of[passage.id] = path.parent.name
             sketches[passage.id] = sketch(passage.text)
     crossing = [
-        (one, other)
-        for one, other in near_duplicates(sketches)
-        if split_of[one] != split_of[other]
+        (one, other) for one, other in near_duplicates(sketches) if split_of[one] != split_of[other]
     ]
     assert crossing == []

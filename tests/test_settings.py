@@ -109,9 +109,6 @@ def test_file_that_is_not_yaml(params: Path) -> None:
     assert failure(params).startswith("not YAML: ")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=UnicodeDecodeError, reason="load_settings lets a decoding error through"
-)
 def test_file_that_is_not_utf_8(params: Path) -> None:
     params.write_bytes("finetune: # 이름\n".encode("cp949"))
     assert "UTF-8" in failure(params)
@@ -220,9 +217,7 @@ def test_out_of_range(
     ("name", "key"),
     [("prepare", "sources"), ("pretrain", "corpus"), ("pretrain", "donor_layers")],
 )
-def test_empty_list(
-    name: str, key: str, params: Path, sections: dict[str, dict[str, Any]]
-) -> None:
+def test_empty_list(name: str, key: str, params: Path, sections: dict[str, dict[str, Any]]) -> None:
     message = spoiled(params, sections, name, key, [])
     assert message.startswith(f"{name}.{key}: List should have at least 1 item")
 

@@ -323,7 +323,6 @@ def test_resuming_a_finished_run_trains_no_further(train: Train) -> None:
     assert repr(first) == repr(again)
 
 
-@pytest.mark.xfail(strict=True, reason="the losses since the last log point are not in the state")
 def test_resumed_curve_equals_an_uninterrupted_one_between_log_points(
     train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,7 +332,6 @@ def test_resumed_curve_equals_an_uninterrupted_one_between_log_points(
     assert_equal(train(scores(*VALUES), **keys), resumed(train, 2, **keys))
 
 
-@pytest.mark.xfail(strict=True, reason="dropout draws from torch's generator, which is not saved")
 def test_resumed_run_with_dropout_equals_an_uninterrupted_one(
     train: Train, make_tiny: Callable[..., Path]
 ) -> None:
@@ -402,9 +400,6 @@ def test_half_precision_checkpoint_stays_one(
     assert {value.dtype for value in stored.values()} == {torch.float16}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Checkpoint.save converts tied weights one by one and writes both"
-)
 def test_half_precision_checkpoint_is_not_larger_than_its_base(
     make_tiny: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -453,9 +448,6 @@ def test_one_loss_is_enough(weight: str) -> None:
     assert getattr(settings, weight) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="finetune.check lets pass that no weight is on a loss of the option"
-)
 @pytest.mark.parametrize("weight", ["nouns_weight", "rank_weight"])
 def test_entities_without_the_loss_of_their_targets_are_refused(weight: str) -> None:
     with pytest.raises(InputError, match="target_weight"):
@@ -492,9 +484,6 @@ def test_unfinished_run_of_other_settings_is_dropped(project: Path) -> None:
     assert not before.exists()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="finetune._workspace reads the data only where the base is a directory"
-)
 def test_unfinished_run_of_other_data_is_dropped_with_a_base_from_the_hub(project: Path) -> None:
     settings = settings_with(base="klue/bert-base")
     before = stage._workspace(settings)
@@ -502,12 +491,10 @@ def test_unfinished_run_of_other_data_is_dropped_with_a_base_from_the_hub(projec
     assert stage._workspace(settings) != before
 
 
-@pytest.mark.xfail(
-    strict=True, raises=IsADirectoryError, reason="finetune._workspace reads directories as files"
-)
 def test_base_may_hold_directories(project: Path) -> None:
     Path("base/logs").mkdir()
     assert stage._workspace(settings_with(base="base")).is_dir()
+
 
 def test_publish_leaves_no_checkpoint_of_an_earlier_run(train: Train, tmp_path: Path) -> None:
     (tmp_path / "checkpoints/checkpoint-99").mkdir(parents=True)

@@ -113,11 +113,6 @@ def test_text_that_fits_is_whole(place: tuple[Document, Span, int]) -> None:
     assert window(made, span, characters) == (0, len(made.text))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the docstring and params.yaml promise whole sentences; the span's own one is cut at "
-    "its end, though it fits, when an earlier one is taken in",
-)
 def test_own_sentence_that_fits_is_whole() -> None:
     # The span is in the first third of a sentence of 30, which fits in 32; with the one of 9
     # before it and the space it does not.

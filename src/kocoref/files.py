@@ -60,7 +60,7 @@ def read_json_lines(path: Path) -> Iterator[Any]:
         InputError: the file is missing or a line is not JSON, as after a write that was cut off.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
                     yield json.loads(line)

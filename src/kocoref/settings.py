@@ -143,7 +143,7 @@ def load_settings(name: str, kind: type[AnySection], path: Path = PARAMS) -> Any
         sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; run from the project's directory") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(sections, dict) or name not in sections:
         raise InputError(f"{path}: no section {name!r}")

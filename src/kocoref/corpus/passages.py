@@ -113,7 +113,9 @@ def read_passages(path: Path) -> Iterator[Passage]:
     """
     passage_id, first_line, lines = "", 0, []
     for number, line in enumerate([*path.read_text(encoding="utf-8").splitlines(), "@ "], 1):
-        if not line.startswith("@ "):
+        if line.startswith("@") and not line.startswith("@ "):
+            raise InputError(f"{path}:{number}: a passage begins with '@ ' and its id")
+        if not line.startswith("@"):
             lines.append(line)
             continue
         text = "\n".join(lines).strip()

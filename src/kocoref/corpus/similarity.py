@@ -28,7 +28,10 @@ def sketch(text: str) -> frozenset[int]:
 
 
 def near_duplicates(sketches: Mapping[str, frozenset[int]]) -> list[tuple[str, str]]:
-    """Pairs of ids, each pair and the list sorted, whose texts are near-duplicates."""
+    """Pairs of ids, each pair and the list sorted, whose texts are near-duplicates.
+
+    Of many copies of one text each is paired with the first, and not all with all.
+    """
     holders: dict[int, list[str]] = defaultdict(list)
     for name in sorted(sketches):
         for gram in sketches[name]:
@@ -39,8 +42,14 @@ def near_duplicates(sketches: Mapping[str, frozenset[int]]) -> list[tuple[str, s
             for i, one in enumerate(names):
                 for other in names[i + 1 :]:
                     shared[one, other] += 1
-    return sorted(
+    found = {
         (one, other)
         for (one, other), count in shared.items()
         if count > THRESHOLD * min(len(sketches[one]), len(sketches[other]))
-    )
+    }
+    first_with: dict[frozenset[int], str] = {}
+    for name in sorted(sketches):
+        first = first_with.setdefault(sketches[name], name)
+        if first != name:
+            found.add((first, name))
+    return sorted(found)

@@ -66,9 +66,8 @@ def evaluate(
             expect(made, _antecedent(outcome, antecedent, places))
     if "pseudo_bpc" in wanted:
         for plain in items.plain:
-            expect(
-                _pseudo_queries(encoder, plain.text), _pseudo(outcome, plain.document, plain.text)
-            )
+            made, characters = _pseudo_queries(encoder, plain.text)
+            expect(made, _pseudo(outcome, plain.document, characters))
 
     answers = ask(checkpoint, queries, batch_tokens, label)
     for start, end, count in pending:
@@ -169,8 +168,8 @@ def _antecedent(
     return count
 
 
-def _pseudo_queries(encoder: Encoder, text: str) -> list[Query]:
-    ids, places = encoder.plain(text)
+def _pseudo_queries(encoder: Encoder, text: str) -> tuple[list[Query], int]:
+    ids, places, characters = encoder.plain(text)
     queries = []
     for offset in range(min(PSEUDO_STRIDE, len(places))):
         masks = places[offset::PSEUDO_STRIDE]
@@ -178,12 +177,12 @@ def _pseudo_queries(encoder: Encoder, text: str) -> list[Query]:
         for place in masks:
             masked[place] = encoder.mask_id
         queries.append(Query(masked, masks, (tuple(ids[place] for place in masks),)))
-    return queries
+    return queries, characters
 
 
-def _pseudo(outcome: Outcome, document: str, text: str) -> Callable[[Sequence[Answer]], None]:
+def _pseudo(outcome: Outcome, document: str, characters: int) -> Callable[[Sequence[Answer]], None]:
     def count(answers: Sequence[Answer]) -> None:
         nats = -sum(answer.scores[0] * answer.masks for answer in answers)
-        outcome.add(document, pseudo_bits=nats / log(2), pseudo_characters=len(text))
+        outcome.add(document, pseudo_bits=nats / log(2), pseudo_characters=characters)
 
     return count

@@ -68,11 +68,15 @@ def candidates(document: Document, pronoun: MarkedPronoun, start: int) -> list[C
 
 
 def antecedent_form(document: Document, pronoun: MarkedPronoun) -> str:
-    """What the antecedent is called: the last noun phrase that names it, else its own text."""
-    mention_head = head(document, pronoun.antecedent)
-    forms = [
-        phrase.form
-        for phrase in noun_phrases(document)
-        if names(phrase.span, mention_head) and phrase.span[0] >= pronoun.antecedent[0]
-    ]
-    return forms[0] if forms else document.text[slice(*pronoun.antecedent)]
+    """What the antecedent is called: the first noun phrase of its head, else its own text.
+
+    A phrase that the tagger cut off inside a word does not count.
+    """
+    antecedent = pronoun.antecedent
+    mention_head = head(document, antecedent)
+    for phrase in noun_phrases(document):
+        start, end = phrase.span
+        cut_off = end < antecedent[1] and document.text[end].isalnum()
+        if names(phrase.span, mention_head) and start >= antecedent[0] and not cut_off:
+            return phrase.form
+    return document.text[slice(*antecedent)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from typing import Literal
 
 from kocoref.corpus.document import Document, Span
@@ -23,6 +23,7 @@ from kocoref.examples.window import window
 
 Option = Literal["entity", "entity_unlabelled", "pronoun", "mixed", "curriculum", "none"]
 
+BOTH = ("entity", "pronoun")
 CURRICULUM = (("entity", 1), ("pronoun", 2), ("mixed", 1))
 """The report's Option 3 in its own proportions: 10,000, 20,000 and 10,000 samples."""
 
@@ -139,19 +140,21 @@ def make_examples(
             pools[task] = made
         return pools[task]
 
-    if option != "curriculum":
-        return [_phase(option, pool, limit)]
-    total = sum(share for _, share in CURRICULUM)
-    limit = min(limit, len(pool("entity")) + len(pool("pronoun")))
-    return [_phase(task, pool, max(1, limit * share // total)) for task, share in CURRICULUM]
+    if option == "curriculum":
+        limit = min(limit, len(pool("entity")) + len(pool("pronoun")))
+        total = sum(share for _, share in CURRICULUM)
+        return [_phase(task, pool, max(1, limit * share // total)) for task, share in CURRICULUM]
+    if option == "mixed":
+        return [_phase(option, pool, min(limit, 2 * max(map(len, map(pool, BOTH)))))]
+    return [_phase(option, pool, min(limit, len(pool(option))))]
 
 
-def _phase(task: str, pool: Callable[[str], list[Example]], limit: int) -> list[Example]:
+def _phase(task: str, pool: Callable[[str], list[Example]], size: int) -> list[Example]:
+    """``size`` examples; a pool that is too small is gone through again."""
     if task != "mixed":
-        return pool(task)[:limit]
-    half = min(max(len(pool("entity")), len(pool("pronoun"))), max(1, limit // 2))
-    halves = (islice(cycle(pool(name)), half) for name in ("entity", "pronoun"))
-    return [example for pair in zip(*halves, strict=True) for example in pair]
+        return list(islice(cycle(pool(task)), size))
+    pairs = zip(*(cycle(pool(name)) for name in BOTH), strict=True)
+    return list(islice(chain.from_iterable(pairs), size))
 
 
 def replay_stream(documents: Sequence[Document], maker: ExampleMaker) -> Iterator[Example]:

@@ -21,12 +21,13 @@ def window(document: Document, span: Span, characters: int) -> Span:
         start = max(start, span[1] - round(characters * BEFORE_SHARE))
         start = min(start, span[0])
         return start, min(end, max(start + characters, span[1]))
-    while first > 0 and span[1] - sentences[first - 1][0] <= characters * BEFORE_SHARE:
+    while (
+        first > 0
+        and span[1] - sentences[first - 1][0] <= characters * BEFORE_SHARE
+        and end - sentences[first - 1][0] <= characters
+    ):
         first -= 1
         start = sentences[first][0]
-        if end - start > characters:
-            end = max(span[1], start + characters)
-            return start, end
     while last + 1 < len(sentences) and sentences[last + 1][1] - start <= characters:
         last += 1
         end = sentences[last][1]

@@ -61,11 +61,12 @@ class Checkpoint:
 
     def save(self, directory: Path) -> None:
         """Write weights (safetensors, in the type they were loaded from) and tokenizer."""
+        converted: dict[int, Tensor] = {}  # tied weights stay one tensor
+        weights = {}
+        for name, tensor in self.model.model.state_dict().items():
+            kind = self.dtype if tensor.is_floating_point() else tensor.dtype
+            weights[name] = converted.setdefault(tensor.data_ptr(), tensor.to(kind))
         with replacing(directory) as partial:
-            weights = {
-                name: tensor.to(self.dtype) if tensor.is_floating_point() else tensor
-                for name, tensor in self.model.model.state_dict().items()
-            }
             self.model.model.save_pretrained(partial, state_dict=weights)
             self.tokenizer.save_pretrained(partial)
 

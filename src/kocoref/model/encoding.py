@@ -63,12 +63,21 @@ class Encoder:
             [*self._prefix, *kept, *self._suffix], [p + shift for p in places], len(ids) > room
         )
 
-    def plain(self, text: str) -> tuple[list[int], list[int]]:
-        """Ids of a text, its end cropped, and the positions that are not special tokens."""
+    def plain(self, text: str) -> tuple[list[int], list[int], int]:
+        """Ids of a text, the positions that are not special tokens, and the characters encoded.
+
+        What does not fit at the end is cropped.
+        """
         room = self.max_length - len(self._prefix) - len(self._suffix)
-        ids = self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids[:room]
+        encoding = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        ids: list[int] = encoding.input_ids[:room]
+        whole = len(encoding.input_ids) <= room
+        characters = len(text) if whole else int(encoding.offset_mapping[room - 1][1])
         first = len(self._prefix)
-        return [*self._prefix, *ids, *self._suffix], list(range(first, first + len(ids)))
+        places = list(range(first, first + len(ids)))
+        return [*self._prefix, *ids, *self._suffix], places, characters
 
 
 def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

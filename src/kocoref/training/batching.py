@@ -37,10 +37,12 @@ class RowMaker:
         if example.task == "entity_unlabelled":
             encoded = self.encoder.masked(example.left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.masks, random)]
-        target = self.encoder.subwords(example.target or "") if self.use_target else ()
+        target = self._known(example.target or "") if self.use_target else ()
         nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
         forms = example.candidates if self.use_rank and example.gold else ()
-        fills = [self.encoder.subwords(form) for form in forms]
+        fills = [self._known(form) for form in forms]
+        if not any(fills[i] for i in example.gold if self.use_rank):
+            fills = []
         made: list[Row] = []
         for masks in sorted({len(target), *map(len, fills), int(bool(nouns))} - {0}):
             encoded = self.encoder.masked(example.left, example.right, masks)
@@ -62,11 +64,16 @@ class RowMaker:
 
     def _noun_ids(self, nouns: Sequence[str]) -> tuple[int, ...]:
         """One mask holds one piece: only nouns that are one piece can be meant."""
-        ids = {self.encoder.subwords(noun) for noun in nouns}
+        ids = {self._known(noun) for noun in nouns}
         return tuple(sorted(subwords[0] for subwords in ids if len(subwords) == 1))
 
+    def _known(self, form: str) -> tuple[int, ...]:
+        """The subwords of an answer, none where the vocabulary cannot spell it."""
+        ids = self.encoder.subwords(form)
+        return () if self.encoder.tokenizer.unk_token_id in ids else ids
+
     def _plain(self, example: Example, random: np.random.Generator) -> list[Row]:
-        ids, _ = self.encoder.plain(example.left + example.surface + example.right)
+        ids, _, _ = self.encoder.plain(example.left + example.surface + example.right)
         row = self._with_mlm(Row(ids), [], random)
         return [row] if row.mlm else []
 

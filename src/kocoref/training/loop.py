@@ -71,11 +71,11 @@ def finetune(
     replayed = islice(replay, state.replayed, None)
 
     model.train()
-    window: dict[str, list[float]] = {kind: [] for kind in KINDS}
     progress = tqdm(total=total, initial=state.step, desc="finetune", unit="step",
                     disable=not accelerator.is_local_main_process)  # fmt: skip
     while state.step < total and not _patience_lost(state, settings):
-        examples = list(plan[state.step])
+        _seed_dropout(settings.seed, state.step, accelerator.process_index)
+        examples = plan[state.step]
         extra = list(islice(replayed, _replay_count(settings.replay, state.step, len(examples))))
         random = np.random.default_rng([settings.seed, state.step])
         rows = [
@@ -94,13 +94,13 @@ def finetune(
         state.tokens += sum(len(row.ids) for row in rows)
         progress.update()
         for kind, value in losses.items():
-            window[kind].append(value)
+            state.since_logged.setdefault(kind, []).append(value)
         if state.step % max(1, total // LOG_POINTS) == 0 or state.step == total:
-            means = {kind: float(np.mean(v)) for kind, v in window.items() if v}
+            means = {kind: float(np.mean(v)) for kind, v in state.since_logged.items()}
             progress.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
             logged: dict[str, float | None] = {"step": state.step, "learning_rate": rate}
             state.training.append(logged | {f"loss_{kind}": means.get(kind) for kind in KINDS})
-            window = {kind: [] for kind in KINDS}
+            state.since_logged = {}
         if state.step in evaluate_at:
             _measure(state, checkpoint, settings, validate, accelerator, workspace)
             save_state(workspace, state, model, optimizer, accelerator)
@@ -123,6 +123,11 @@ def _plan(
 
 def _evaluation_steps(total: int, evaluations: int) -> set[int]:
     return {round(total * i / evaluations) for i in range(1, evaluations + 1)} - {0}
+
+
+def _seed_dropout(seed: int, step: int, process: int) -> None:
+    """Dropout, too, is a function of the seed and the step."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, process]).generate_state(1)[0]))
 
 
 def _replay_count(share: float, step: int, examples: int) -> int:

@@ -25,6 +25,7 @@ class TrainingState:
     best_step: int = 0
     best_value: float | None = None
     without_gain: int = 0
+    since_logged: dict[str, list[float]] = field(default_factory=dict)
     training: list[dict[str, float | None]] = field(default_factory=list)
     validation: list[dict[str, float]] = field(default_factory=list)
 
