@@ -90,7 +90,6 @@ def train(settings: FinetuneSettings) -> None:
     phases = make_examples(settings.option, documents, maker, settings.max_examples)
     items = read_items(PREPARED / "items" / "validation")
     nouns = vocabulary_nouns(checkpoint)
-    # The pseudo-log-likelihood costs more than all other measures together.
     wanted = [name for name in MEASURES if name in (settings.select_by, *QUICK_MEASURES)]
 
     def validate(current: Checkpoint) -> dict[str, float]:

@@ -7,6 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -149,21 +150,27 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 
 
 def test_steps_hold_every_example_once() -> None:
-    made = list(steps([PHASE], [[len(e.left) for e in PHASE]], 5, seed=3))
+    made = list(steps(PHASE, 5, np.random.default_rng(3)))
     assert sorted(map(len, made)) == [1, 5, 5, 5]
     assert {id(e) for step in made for e in step} == {id(e) for e in PHASE}
 
 
-def test_steps_keep_the_order_of_the_phases() -> None:
-    second = [Example("x", "entity", "", "", "")] * 4
-    made = list(steps([PHASE, second], [[1] * 16, [1] * 4], 4, seed=3))
-    assert [step[0].task for step in made] == ["pronoun"] * 4 + ["entity"]
-
-
-def test_steps_are_a_function_of_the_seed() -> None:
-    runs = [list(steps([PHASE], [[1] * 16], 4, seed)) for seed in (1, 1, 2)]
+def test_steps_are_a_function_of_the_generator() -> None:
+    runs = [list(steps(PHASE, 4, np.random.default_rng(seed))) for seed in (1, 1, 2)]
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
+
+
+def test_plan_keeps_the_order_of_the_phases_over_all_epochs() -> None:
+    second = [Example("x", "entity", "", "", "")] * 4
+    plan = loop._plan(settings_with(batch_size=4, epochs=2), [PHASE, second])
+    assert [step[0].task for step in plan] == ["pronoun"] * 8 + ["entity"] * 2
+
+
+def test_plan_cut_short_keeps_every_phase() -> None:
+    second = [Example("x", "entity", "", "", "")] * 16
+    plan = loop._plan(settings_with(batch_size=4, epochs=1, max_steps=4), [PHASE, second])
+    assert [step[0].task for step in plan] == ["pronoun"] * 2 + ["entity"] * 2
 
 
 # ---- a run

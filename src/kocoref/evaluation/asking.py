@@ -53,10 +53,11 @@ def evaluate(
             expect([_top_query(encoder, coref.left, coref.right)], _coref(outcome, coref, nouns))
     if not {"lambada_at_1", "lambada_exact", "score"}.isdisjoint(wanted):
         nouns = nouns or vocabulary_nouns(checkpoint)
+        most = MAX_TARGET_SUBWORDS if "lambada_exact" in wanted else 1
         for lambada in items.lambada:
             made = [
                 Query(*encoder.masked(lambada.left, lambada.right, masks)[:2], top=REPORT_TOP)
-                for masks in range(1, MAX_TARGET_SUBWORDS + 1)
+                for masks in range(1, most + 1)
             ]
             expect(made, _lambada(outcome, lambada, encoder, nouns))
     if not {"antecedent_accuracy", "antecedent_mrr"}.isdisjoint(wanted):
@@ -134,12 +135,9 @@ def _lambada(
         best = max(fills, key=lambda fill: fill[0])[1]
         filled = str(encoder.tokenizer.decode(best)).replace("##", "").strip()
         exact = filled == item.surface
-        outcome.add(
-            item.document,
-            lambada_hits=int(hit),
-            lambada_exact_hits=int(exact),
-            lambada_items=1,
-        )
+        outcome.add(item.document, lambada_hits=int(hit), lambada_items=1)
+        if len(answers) > 1:
+            outcome.add(item.document, lambada_exact_hits=int(exact), lambada_exact_items=1)
         outcome.predictions.append(
             {"measure": "lambada", "document": item.document, "target": item.surface,
              "text": f"{item.left}[{item.surface}]{item.right}", "predicted": [filled, *top],

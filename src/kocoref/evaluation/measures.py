@@ -57,7 +57,7 @@ def antecedent_mrr(sums: Sums) -> float:
 
 def lambada_exact(sums: Sums) -> float:
     """Share of items filled exactly, with any number of subwords."""
-    return _ratio(sums["lambada_exact_hits"], sums["lambada_items"])
+    return _ratio(sums["lambada_exact_hits"], sums["lambada_exact_items"])
 
 
 def pseudo_bpc(sums: Sums) -> float:
@@ -78,7 +78,8 @@ STRICT_MEASURES: dict[str, Callable[[Sums], float]] = {
     "pseudo_bpc": pseudo_bpc,
 }
 MEASURES = SEED_MEASURES | STRICT_MEASURES
-QUICK_MEASURES = tuple(name for name in MEASURES if name != "pseudo_bpc")
+QUICK_MEASURES = tuple(name for name in MEASURES if name not in ("pseudo_bpc", "lambada_exact"))
+"""Those that cost little beside the others."""
 LOWER_IS_BETTER = frozenset({"pseudo_bpc"})
 
 
@@ -118,7 +119,7 @@ def has_items(measure: str, sums: Sums) -> bool:
     """Whether a measure has anything to count."""
     needs = {
         "lambada_at_1": ("lambada_items",),
-        "lambada_exact": ("lambada_items",),
+        "lambada_exact": ("lambada_exact_items",),
         "coref_f1": ("coref_items",),
         "coref_at_5": ("coref_items",),
         "score": ("coref_items", "lambada_items"),

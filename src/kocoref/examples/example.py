@@ -29,3 +29,8 @@ class Example:
     nouns: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     gold: frozenset[int] = frozenset()
+
+    @property
+    def length(self) -> int:
+        """Characters of the whole stretch."""
+        return len(self.left) + len(self.surface) + len(self.right)

@@ -96,21 +96,21 @@ class RowMaker:
 
 
 def steps(
-    phases: Sequence[Sequence[Example]], lengths: Sequence[Sequence[int]], size: int, seed: int
+    examples: Sequence[Example], size: int, random: np.random.Generator
 ) -> Iterator[list[Example]]:
-    """The examples of each optimizer step of one epoch: phases in order, shuffled within.
+    """The examples of each optimizer step of one epoch, in random order.
 
-    Examples of similar length come together, steps in random order within a phase.
+    Examples of similar length come together.
     """
-    random = np.random.default_rng(seed)
-    for phase, length in zip(phases, lengths, strict=True):
-        order = random.permutation(len(phase))
-        made = []
-        for start in range(0, len(order), size * BUCKET_STEPS):
-            bucket = sorted(order[start : start + size * BUCKET_STEPS], key=lambda i: length[i])
-            made += [bucket[i : i + size] for i in range(0, len(bucket), size)]
-        for index in random.permutation(len(made)):
-            yield [phase[i] for i in made[index]]
+    order = random.permutation(len(examples)).tolist()
+    made = []
+    for start in range(0, len(order), size * BUCKET_STEPS):
+        bucket = sorted(
+            order[start : start + size * BUCKET_STEPS], key=lambda i: examples[i].length
+        )
+        made += [bucket[i : i + size] for i in range(0, len(bucket), size)]
+    for index in random.permutation(len(made)):
+        yield [examples[i] for i in made[index]]
 
 
 def micro_batches(rows: Sequence[Row], budget: int) -> list[list[Row]]:

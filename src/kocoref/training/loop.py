@@ -53,7 +53,7 @@ def finetune(
 
     Returns the last state: the curves, the best step, what was seen.
     """
-    plan = _plan(settings, phases, row_maker)
+    plan = _plan(settings, phases)
     total = len(plan)
     evaluate_at = _evaluation_steps(total, settings.evaluations)
     model = checkpoint.model.to(accelerator.device)
@@ -108,17 +108,21 @@ def finetune(
     return state
 
 
-def _plan(
-    settings: FinetuneSettings, phases: Sequence[Sequence[Example]], row_maker: RowMaker
-) -> list[list[Example]]:
-    """The examples of every step of the run."""
-    lengths = [[len(e.left) + len(e.right) for e in phase] for phase in phases]
+def _plan(settings: FinetuneSettings, phases: Sequence[Sequence[Example]]) -> list[list[Example]]:
+    """The examples of every step: all epochs of a phase before the next phase.
+
+    With ``max_steps`` steps are taken evenly from the whole, so that every phase keeps its share.
+    """
     plan = [
         batch
+        for phase in phases
         for epoch in range(settings.epochs)
-        for batch in steps(phases, lengths, settings.batch_size, settings.seed + 1000 * epoch)
+        for batch in steps(
+            phase, settings.batch_size, np.random.default_rng([settings.seed, epoch])
+        )
     ]
-    return plan[: settings.max_steps] if settings.max_steps else plan
+    count = min(settings.max_steps or len(plan), len(plan))
+    return [plan[i * len(plan) // count] for i in range(count)]
 
 
 def _evaluation_steps(total: int, evaluations: int) -> set[int]:
