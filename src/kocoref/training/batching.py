@@ -11,6 +11,7 @@ from kocoref.examples.example import Example
 from kocoref.model.encoding import Encoder
 from kocoref.model.objective import Fill, Row
 
+RANKED_LENGTHS = 2
 BUCKET_STEPS = 8
 """Steps whose examples are sorted by length together, so that little is padded."""
 
@@ -29,6 +30,8 @@ class RowMaker:
     def rows(self, example: Example, random: np.random.Generator, unit: int = 0) -> list[Row]:
         """One row for each number of masks that the example's answers need.
 
+        Candidates are ranked within at most ``RANKED_LENGTHS`` numbers of subwords, the right
+        one's among them, another drawn anew each time: every further number is a row of its own.
         Masked modelling of the same text is added to the first row, away from its masks. The rows
         of one example share the number ``unit``.
         """
@@ -39,12 +42,18 @@ class RowMaker:
             return [self._with_mlm(Row(encoded.ids), encoded.masks, random)]
         target = self._known(example.target or "") if self.use_target else ()
         nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
-        forms = example.candidates if self.use_rank and example.gold else ()
+        forms = example.candidates if self.use_rank else ()
         fills = [self._known(form) for form in forms]
-        if not any(fills[i] for i in example.gold if self.use_rank):
-            fills = []
+        right = [ids for i, ids in enumerate(fills) if ids and i in example.gold]
+        fills = fills if right else []
+        needed = {len(target), int(bool(nouns))} - {0}
+        if right and target not in right:
+            needed.add(len(right[0]))
+        others = sorted(set(map(len, fills)) - needed - {0})
+        if fills and others and len(needed) < RANKED_LENGTHS:
+            needed.add(others[int(random.integers(len(others)))])
         made: list[Row] = []
-        for masks in sorted({len(target), *map(len, fills), int(bool(nouns))} - {0}):
+        for masks in sorted(needed):
             encoded = self.encoder.masked(example.left, example.right, masks)
             places = tuple(encoded.masks)
             row = Row(
