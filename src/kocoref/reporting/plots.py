@@ -24,7 +24,7 @@ Panel = Callable[[Axes], None]
 BASE: Final = "#E69F00"
 FINETUNED: Final = "#0072B2"
 RULE: Final = "#B3B3B3"
-LINES: Final = ("#0072B2", "#D55E00", "#009E73")
+LINES: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Colours of Okabe and Ito, told apart with any colour vision and in grey."""
 
 LABELS: Final = {
@@ -38,7 +38,7 @@ LABELS: Final = {
     "score": "Score",
 }
 CHECKPOINT_PANELS: Final = (
-    "antecedent_accuracy", "score", "coref_f1", "coref_at_5", "lambada_at_1", "lambada_exact",
+    "antecedent_accuracy", "score", "coref_f1", "coref_at_5", "lambada_at_1",
 )  # fmt: skip
 LOSSES: Final = {
     "loss_target": "exact answer",
