@@ -108,13 +108,15 @@ def test_subwords_are_those_of_the_word_alone(encoder: Encoder) -> None:
 
 
 def test_plain_gives_the_places_of_the_text(encoder: Encoder) -> None:
-    ids, places = encoder.plain("책 물")
+    ids, places, characters = encoder.plain("책 물")
+    assert characters == 3
     assert pieces(encoder, ids) == ["[CLS]", "책", "물", "[SEP]"]
     assert places == [1, 2]
 
 
 def test_plain_crops_the_end(encoder: Encoder) -> None:
-    ids, places = encoder.plain("책 " + "물 " * 50)
+    ids, places, characters = encoder.plain("책 " + "물 " * 50)
+    assert characters == 2 * len(places) - 1
     assert (len(ids), len(places), pieces(encoder, ids)[1]) == (LENGTH, LENGTH - 2, "책")
 
 

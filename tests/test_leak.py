@@ -91,7 +91,7 @@ def test_no_evaluation_passage_in_training(corpus: Corpus) -> None:
 
 
 def test_no_twin_of_an_evaluation_passage_in_training(corpus: Corpus) -> None:
-    assert len(corpus.evaluation_twins) >= 100
+    assert len(corpus.evaluation_twins) >= 50
     assert leaks(corpus.training, corpus.evaluation_twins) == []
 
 

@@ -111,7 +111,7 @@ def test_file_that_is_not_yaml(params: Path) -> None:
 
 def test_file_that_is_not_utf_8(params: Path) -> None:
     params.write_bytes("finetune: # 이름\n".encode("cp949"))
-    assert "UTF-8" in failure(params)
+    assert "utf-8" in failure(params)
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "finetune", "prepare: {}\n"])
