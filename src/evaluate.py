@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kocoref.errors import InputError
 from kocoref.files import write_csv, write_json, write_json_lines
-from kocoref.runtime import fix_arithmetic
+from kocoref.runtime import accelerate_precision, fix_arithmetic
 from kocoref.settings import EvaluateSettings, load_settings
 from kocoref.stage import run_stage
 
@@ -64,7 +64,7 @@ def measure(settings: EvaluateSettings) -> None:
     from kocoref.examples.items import read_items
     from kocoref.model.checkpoint import load_checkpoint
 
-    accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+    accelerator = Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision))
     items = read_items(ITEMS)
     items = replace(items, plain=items.plain[: settings.pseudo_documents])
     gold = {path.name: read_items(path) for path in sorted(GOLD.glob("*"))}

@@ -12,7 +12,7 @@ import shutil
 from hashlib import blake2b
 from pathlib import Path
 
-from kocoref.runtime import fix_arithmetic
+from kocoref.runtime import accelerate_precision, fix_arithmetic
 from kocoref.settings import FinetuneSettings, load_settings
 from kocoref.stage import run_stage
 
@@ -78,7 +78,7 @@ def train(settings: FinetuneSettings) -> None:
     from kocoref.training.loop import TRAINING_COLUMNS, finetune, publish
 
     set_seed(settings.seed)
-    accelerator = Accelerator(mixed_precision=settings.mixed_precision)
+    accelerator = Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision))
     checkpoint = load_checkpoint(settings.base, settings.base_revision, settings.mixed_precision)
     documents = list(read_documents(PREPARED / "train.jsonl"))
     maker = ExampleMaker(

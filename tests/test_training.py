@@ -21,6 +21,7 @@ from kocoref.errors import InputError
 from kocoref.examples.example import Example
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
+from kocoref.runtime import accelerate_precision
 from kocoref.settings import FinetuneSettings
 from kocoref.training import loop
 from kocoref.training.batching import RowMaker, steps
@@ -52,7 +53,7 @@ SETTINGS: dict[str, Any] = {
     "evaluations": 2,
     "select_by": "antecedent_accuracy",
     "patience": 9,
-    "mixed_precision": "no",
+    "mixed_precision": "fp32",
     "reproducible": False,
     "threads": 1,
     "seed": 1,
@@ -126,7 +127,7 @@ def train(tiny: Path, tmp_path: Path) -> Train:
                 mask_share=settings.mask_share,
             ),
             validate or scores(0.1, 0.2, 0.3),
-            Accelerator(mixed_precision=settings.mixed_precision, cpu=True),
+            Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision), cpu=True),
             directory,
         )
         return result, checkpoint

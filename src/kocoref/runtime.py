@@ -31,3 +31,8 @@ def fix_arithmetic(reproducible: bool, threads: int, mixed_precision: str) -> No
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(reproducible)
+
+
+def accelerate_precision(mixed_precision: str) -> str:
+    """Accelerate's name of a precision: it says ``no`` for fp32, which bare YAML reads as false."""
+    return "no" if mixed_precision == "fp32" else mixed_precision

@@ -105,7 +105,7 @@ class FinetuneSettings(Section):
         "coref_f1", "coref_at_5", "lambada_at_1", "score",
     ]  # fmt: skip
     patience: PositiveInt
-    mixed_precision: Literal["no", "bf16", "fp16"]
+    mixed_precision: Literal["fp32", "bf16", "fp16"]
     reproducible: bool
     threads: PositiveInt
     seed: int
@@ -117,7 +117,7 @@ class EvaluateSettings(Section):
     batch_tokens: PositiveInt
     pseudo_documents: Annotated[int, Field(ge=0)]
     resamples: Annotated[int, Field(ge=100)]
-    mixed_precision: Literal["no", "bf16"]
+    mixed_precision: Literal["fp32", "bf16"]
     reproducible: bool
     threads: PositiveInt
     seed: int

@@ -72,7 +72,7 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    name: str, revision: str | None = None, mixed_precision: str = "no"
+    name: str, revision: str | None = None, mixed_precision: str = "fp32"
 ) -> Checkpoint:
     """Load a local directory or a Hugging Face id, weights in float32.
 
