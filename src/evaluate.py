@@ -6,7 +6,6 @@ items; checkpoint-0 is the base, models/finetuned the checkpoint that the run se
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 from pathlib import Path
@@ -37,9 +36,6 @@ log = logging.getLogger("evaluate")
 
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
     settings = load_settings("evaluate", EvaluateSettings)
     fix_arithmetic(settings.reproducible, settings.threads, settings.mixed_precision)
     measure(settings)
@@ -188,4 +184,4 @@ def _identical(directories: list[Path], finetuned: Path) -> Path:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, __doc__)

@@ -6,7 +6,6 @@ its state is in models/.unfinished and is used only for the same settings, data 
 
 from __future__ import annotations
 
-import argparse
 import logging
 import shutil
 from hashlib import blake2b
@@ -27,9 +26,6 @@ log = logging.getLogger("finetune")
 
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
     settings = load_settings("finetune", FinetuneSettings)
     check(settings)
     fix_arithmetic(settings.reproducible, settings.threads, settings.mixed_precision)
@@ -158,4 +154,4 @@ def _workspace(settings: FinetuneSettings) -> Path:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, __doc__)

@@ -6,7 +6,6 @@ split, near-duplicates kept together; evaluation items are cut with their masks 
 
 from __future__ import annotations
 
-import argparse
 import logging
 import random
 from collections import Counter
@@ -41,9 +40,6 @@ log = logging.getLogger("prepare")
 
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
     settings = load_settings("prepare", PrepareSettings)
     counts: Counter[str] = Counter()
     documents, passages, fixed = read_all(settings, counts)
@@ -177,4 +173,4 @@ def antecedents_only(items: ItemSet) -> ItemSet:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, __doc__)

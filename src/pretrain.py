@@ -1,11 +1,10 @@
 """Stage pretrain: open Korean text and donated encoder layers → models/base, metrics/base.json.
 
-Usage: python src/pretrain.py (reads the section ``pretrain`` of params.yaml).
+Reads the section `pretrain` of params.yaml.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import logging
 from collections import Counter
@@ -33,7 +32,6 @@ log = logging.getLogger("pretrain")
 
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
     settings = load_settings("pretrain", PretrainSettings)
     torch.manual_seed(settings.seed)
 
@@ -98,4 +96,4 @@ def _hash(text: str) -> int:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, __doc__)

@@ -6,7 +6,6 @@ give the same bytes.
 
 from __future__ import annotations
 
-import argparse
 import logging
 from pathlib import Path
 
@@ -31,9 +30,6 @@ log = logging.getLogger("report")
 
 def main() -> None:
     """Run the stage."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
     settings = load_settings("report", ReportSettings)
     results = Results.read(METRICS)
     with replacing(PLOTS) as directory:
@@ -66,4 +62,4 @@ def draw(results: Results, directory: Path, dpi: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(main, __doc__)

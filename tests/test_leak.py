@@ -164,7 +164,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         directory.mkdir(parents=True)
         (directory / "news.txt").write_text(f"@ {split}-1\n{text}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["prepare.py"])
     return tmp_path
 
 

@@ -186,7 +186,9 @@ def test_document_without_chains_has_no_marked_pronoun(analysed: Make) -> None:
 def test_candidates_are_gathered_by_form(marked: Make) -> None:
     document = marked(PEOPLE)
     herself = marked_pronouns(document)[1]
-    found = {candidate.form: candidate for candidate in candidates(document, herself, 0)}
+    found = {
+        candidate.form: candidate for candidate in candidates(noun_phrases(document), herself, 0)
+    }
     assert list(found) == ["이순신", "장군", "부산", "홍길동", "책"]
     first = found["이순신"]
     assert (first.first, first.last, first.count) == (0, document.text.index("이순신", 1), 2)
@@ -195,7 +197,9 @@ def test_candidates_are_gathered_by_form(marked: Make) -> None:
 def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
     document = marked(PEOPLE)
     gold = {
-        document.text[slice(*p.span)]: [c.form for c in candidates(document, p, 0) if c.gold]
+        document.text[slice(*p.span)]: [
+            c.form for c in candidates(noun_phrases(document), p, 0) if c.gold
+        ]
         for p in marked_pronouns(document)
     }
     assert gold == {"그": ["홍길동"], "그분": ["이순신"], "그곳": ["부산"]}
@@ -204,19 +208,21 @@ def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
 def test_candidates_end_before_the_pronoun(marked: Make) -> None:
     document = marked("[1:PER 홍길동]은 왔다. [1 그]는 책을 읽었다.")
     (pronoun,) = marked_pronouns(document)
-    assert [c.form for c in candidates(document, pronoun, 0)] == ["홍길동"]
+    assert [c.form for c in candidates(noun_phrases(document), pronoun, 0)] == ["홍길동"]
 
 
 def test_candidates_begin_with_the_window(marked: Make) -> None:
     document = marked(PEOPLE)
     second = document.text.index("이순신", 1)
-    found = candidates(document, marked_pronouns(document)[1], second)
+    found = candidates(noun_phrases(document), marked_pronouns(document)[1], second)
     assert [(c.form, c.count) for c in found] == [("이순신", 1), ("장군", 1), ("책", 1)]
 
 
 def test_head_of_a_nested_mention_is_gold_for_the_outer_chain(marked: Make) -> None:
     document = marked(COMPANY)
-    found = [candidates(document, pronoun, 0) for pronoun in marked_pronouns(document)]
+    found = [
+        candidates(noun_phrases(document), pronoun, 0) for pronoun in marked_pronouns(document)
+    ]
     # 외야수 is the head of KIA 타이거즈의 외야수, so it names both chains.
     assert [[c.form for c in some if c.gold] for some in found] == [["외야수"]] * 3
 
@@ -233,7 +239,7 @@ def test_head_of_a_nested_mention_is_gold_for_the_outer_chain(marked: Make) -> N
 def test_antecedent_form(marked: Make, text: str, expected: str) -> None:
     document = marked(text)
     (pronoun,) = marked_pronouns(document)
-    assert antecedent_form(document, pronoun) == expected
+    assert antecedent_form(document, noun_phrases(document), pronoun) == expected
 
 
 def test_antecedent_form_is_no_part_of_a_word() -> None:
@@ -245,4 +251,4 @@ def test_antecedent_form_is_no_part_of_a_word() -> None:
     text = "권태식은 왔다. 그는 웃었다."
     document = Document("d", text, "", "", ((0, 8), (9, 16)), tokens, (chain,))
     (pronoun,) = marked_pronouns(document)
-    assert antecedent_form(document, pronoun) == "권태식"
+    assert antecedent_form(document, noun_phrases(document), pronoun) == "권태식"

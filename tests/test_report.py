@@ -455,7 +455,7 @@ def test_a_missing_or_broken_file_ends_with_one_line(
     if content is not None:
         path.write_text(content)
     with pytest.raises(SystemExit) as ended:
-        run_stage(stage.main)
+        run_stage(stage.main, stage.__doc__)
     message = capsys.readouterr().err
     assert ended.value.code == 2
     assert message.startswith("error: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 from collections.abc import Callable
@@ -9,8 +10,14 @@ from collections.abc import Callable
 from kocoref.errors import InputError
 
 
-def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage; a bad input ends it with exit status 2 and one line on standard error."""
+def run_stage(main: Callable[[], None], description: str | None) -> None:
+    """Run a stage, which takes no arguments but ``--help``.
+
+    A bad input ends it with exit status 2 and one line on standard error.
+    """
+    argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
         main()

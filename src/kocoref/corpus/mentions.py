@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 
 from kocoref.corpus.document import Document, Span
 from kocoref.text.morphology import ENTITY_MIN_LENGTH, ENTITY_TAG, NOUN_TAGS, PRONOUN_TAG, Token
@@ -12,8 +14,10 @@ FOREIGN_TAG = "SL"
 _PART_OF_NOUN = NOUN_TAGS | {FOREIGN_TAG, "XPN", "XSN", "SN", "SH"}
 _INSIDE_HEAD = _PART_OF_NOUN | {"NNB", "NR", "NP", "SSO", "SSC", "SW", "SO"}
 _TOPIC_PARTICLES = frozenset({"은", "는"})
-_UNTAGGED_PRONOUNS = frozenset({"그", "이", "저", "자신", "자기", "본인", "자신들"})
-"""Pronouns that Kiwi at times calls determiners or nouns; as a whole mention they are pronouns."""
+REFLEXIVES = frozenset({"자신", "자기", "자신들", "본인"})
+"""Pronouns that Kiwi often calls nouns."""
+_UNTAGGED_PRONOUNS = REFLEXIVES | {"그", "이", "저"}
+"""With those that it at times calls determiners; as a whole mention they are pronouns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ def is_pronoun(document: Document, span: Span) -> bool:
     """Whether a mention is a bare pronoun, with the plural suffix or a contracted particle (내)."""
     if document.text[slice(*span)] in _UNTAGGED_PRONOUNS:
         return True
-    inside = [t for t in document.tokens if span[0] <= t.start and t.end <= span[1]]
+    inside = _inside(document, span)
     return (
         bool(inside)
         and inside[0].tag == PRONOUN_TAG
@@ -101,11 +105,16 @@ def head(document: Document, mention: Span) -> Span:
     Korean noun phrases end in their head; a name and the title after it both belong to it.
     """
     start = mention[0]
-    for token in document.tokens:
-        inside = mention[0] <= token.start and token.end <= mention[1]
-        if inside and token.tag not in _INSIDE_HEAD and token.end < mention[1]:
+    for token in _inside(document, mention):
+        if token.tag not in _INSIDE_HEAD and token.end < mention[1]:
             start = token.end
     return start, mention[1]
+
+
+def _inside(document: Document, span: Span) -> list[Token]:
+    """The tokens that stand wholly in a span; they are ordered by their start."""
+    first, last = (bisect_left(document.tokens, edge, key=attrgetter("start")) for edge in span)
+    return [token for token in document.tokens[first:last] if token.end <= span[1]]
 
 
 def names(phrase: Span, mention_head: Span) -> bool:

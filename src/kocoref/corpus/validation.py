@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kiwipiepy import Kiwi
 
+from kocoref.corpus.mentions import REFLEXIVES
 from kocoref.corpus.passages import Passage, read_passages
 from kocoref.corpus.similarity import near_duplicates, sketch
 
@@ -62,9 +63,6 @@ PRONOUNS = frozenset(
         "본인",
     ]
 )
-
-REFLEXIVES = frozenset({"자신", "자기", "자신들", "본인"})
-"""Pronouns that Kiwi often calls nouns."""
 
 
 def pronoun_mentions(passage: Passage) -> list[int]:

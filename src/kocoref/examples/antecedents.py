@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.mentions import NounPhrase, head, is_pronoun, names, noun_phrases
+from kocoref.corpus.mentions import NounPhrase, head, is_pronoun, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class MarkedPronoun:
-    """A pronoun of a chain and its antecedent, the nearest earlier mention with a noun."""
+    """A pronoun of a chain and its antecedent, the nearest earlier mention with a noun.
+
+    ``heads`` are the heads of all mentions of the chain that have a noun.
+    """
 
     span: Span
-    chain: tuple[Span, ...]
+    heads: tuple[Span, ...]
     antecedent: Span
 
 
@@ -39,42 +43,49 @@ def marked_pronouns(document: Document) -> list[MarkedPronoun]:
     found = []
     for chain in document.chains:
         nominal = [mention for mention in chain if not is_pronoun(document, mention)]
+        heads = tuple(head(document, mention) for mention in nominal)
         for mention in chain:
             earlier = [other for other in nominal if other[1] <= mention[0]]
             if earlier and is_pronoun(document, mention):
-                found.append(MarkedPronoun(mention, tuple(nominal), max(earlier)))
+                found.append(MarkedPronoun(mention, heads, max(earlier)))
     return sorted(found, key=lambda pronoun: pronoun.span)
 
 
-def candidates(document: Document, pronoun: MarkedPronoun, start: int) -> list[Candidate]:
-    """The noun phrases between ``start`` and the pronoun by form, in order of first occurrence."""
-    heads = [head(document, mention) for mention in pronoun.chain]
+def candidates(
+    phrases: Sequence[NounPhrase], pronoun: MarkedPronoun, start: int
+) -> list[Candidate]:
+    """The document's noun phrases between ``start`` and the pronoun by form.
+
+    In order of their first occurrence.
+    """
     by_form: dict[str, list[NounPhrase]] = {}
-    for phrase in noun_phrases(document):
+    for phrase in phrases:
         if start <= phrase.span[0] and phrase.span[1] <= pronoun.span[0]:
             by_form.setdefault(phrase.form, []).append(phrase)
     return [
         Candidate(
             form=form,
-            first=phrases[0].span[0],
-            last=phrases[-1].span[0],
-            count=len(phrases),
-            proper=any(phrase.proper for phrase in phrases),
-            subject=any(phrase.subject for phrase in phrases),
-            gold=any(names(phrase.span, mention) for phrase in phrases for mention in heads),
+            first=same[0].span[0],
+            last=same[-1].span[0],
+            count=len(same),
+            proper=any(phrase.proper for phrase in same),
+            subject=any(phrase.subject for phrase in same),
+            gold=any(names(phrase.span, mention) for phrase in same for mention in pronoun.heads),
         )
-        for form, phrases in by_form.items()
+        for form, same in by_form.items()
     ]
 
 
-def antecedent_form(document: Document, pronoun: MarkedPronoun) -> str:
+def antecedent_form(
+    document: Document, phrases: Sequence[NounPhrase], pronoun: MarkedPronoun
+) -> str:
     """What the antecedent is called: the first noun phrase of its head, else its own text.
 
     A phrase that the tagger cut off inside a word does not count.
     """
     antecedent = pronoun.antecedent
     mention_head = head(document, antecedent)
-    for phrase in noun_phrases(document):
+    for phrase in phrases:
         start, end = phrase.span
         cut_off = end < antecedent[1] and document.text[end].isalnum()
         if names(phrase.span, mention_head) and start >= antecedent[0] and not cut_off:

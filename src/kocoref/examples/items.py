@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.mentions import pronouns
+from kocoref.corpus.mentions import noun_phrases, pronouns
 from kocoref.examples.antecedents import Candidate, candidates, marked_pronouns
 from kocoref.examples.context import context_nouns, report_sentence_of, report_sentences
 from kocoref.examples.window import sentence_of, window
@@ -112,9 +112,10 @@ class ItemMaker:
     def antecedent(self, document: Document) -> list[AntecedentItem]:
         """The marked pronouns; those whose antecedent is out of reach are counted, not kept."""
         items = []
+        phrases = noun_phrases(document)
         for pronoun in marked_pronouns(document):
             around = window(document, pronoun.span, self.window)
-            found = tuple(candidates(document, pronoun, around[0]))
+            found = tuple(candidates(phrases, pronoun, around[0]))
             if not any(candidate.gold for candidate in found):
                 outside = pronoun.antecedent[0] < around[0]
                 self.counts["out_of_window" if outside else "not_a_candidate"] += 1

@@ -9,7 +9,7 @@ from itertools import chain, cycle, islice
 from typing import Literal
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.mentions import entities, pronouns
+from kocoref.corpus.mentions import NounPhrase, entities, noun_phrases, pronouns
 from kocoref.errors import InputError
 from kocoref.examples.antecedents import (
     MarkedPronoun,
@@ -67,6 +67,7 @@ class ExampleMaker:
         what they stand for.
         """
         marked = {pronoun.span: pronoun for pronoun in marked_pronouns(document)}
+        phrases = noun_phrases(document) if marked else []
         spans = sorted(marked) or [(token.start, token.end) for token in pronouns(document)]
         made = []
         for span in self._sample(document, spans):
@@ -74,18 +75,22 @@ class ExampleMaker:
             nouns = () if sentence is None else context_nouns(document, sentence, self.radius)
             example = Example(document.id, "pronoun", *self._cut(document, span), nouns=nouns)
             if span in marked:
-                example = self._with_antecedent(document, marked[span], example)
+                example = self._with_antecedent(document, phrases, marked[span], example)
             if len(nouns) >= 2 or example.target:
                 made.append(example)
         return made
 
     def _with_antecedent(
-        self, document: Document, pronoun: MarkedPronoun, example: Example
+        self,
+        document: Document,
+        phrases: Sequence[NounPhrase],
+        pronoun: MarkedPronoun,
+        example: Example,
     ) -> Example:
-        found = candidates(document, pronoun, window(document, pronoun.span, self.window)[0])
+        found = candidates(phrases, pronoun, window(document, pronoun.span, self.window)[0])
         return replace(
             example,
-            target=antecedent_form(document, pronoun),
+            target=antecedent_form(document, phrases, pronoun),
             candidates=tuple(candidate.form for candidate in found),
             gold=frozenset(place for place, candidate in enumerate(found) if candidate.gold),
         )

@@ -80,16 +80,23 @@ class Encoder:
         return [*self._prefix, *ids, *self._suffix], places, characters
 
 
-def budget_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+def budget_batches(
+    lengths: Sequence[int], budget: int, rows: Sequence[int] | None = None
+) -> list[list[int]]:
     """Indices in batches of similar length, each of at most ``budget`` padded tokens.
 
-    Longest first, so that a batch that does not fit in memory fails at once.
+    ``rows`` is how many rows of its length each index stands for, one if not given. Longest
+    first, so that a batch that does not fit in memory fails at once; what is larger than the
+    budget gets a batch of its own.
     """
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    sizes = rows or [1] * len(lengths)
     batches: list[list[int]] = []
-    for i in order:
-        if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= budget:
+    filled = longest = 0
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if batches and (filled + sizes[i]) * longest <= budget:
             batches[-1].append(i)
         else:
             batches.append([i])
+            filled, longest = 0, lengths[i]
+        filled += sizes[i]
     return batches

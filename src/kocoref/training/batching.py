@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kocoref.examples.example import Example
-from kocoref.model.encoding import Encoder
+from kocoref.model.encoding import Encoder, budget_batches
 from kocoref.model.objective import Fill, Row
 
 RANKED_LENGTHS = 2
@@ -124,15 +124,12 @@ def steps(
 
 def micro_batches(rows: Sequence[Row], budget: int) -> list[list[Row]]:
     """Rows of a step in batches of at most ``budget`` padded tokens, rows of a unit together."""
-    units: dict[tuple[int, int], list[Row]] = {}
+    by_unit: dict[tuple[int, int], list[Row]] = {}
     for number, row in enumerate(rows):
-        units.setdefault((row.unit, number if row.unit < 0 else 0), []).append(row)
-    batches: list[list[Row]] = []
-    longest = 0
-    for unit in sorted(units.values(), key=lambda unit: -max(len(row.ids) for row in unit)):
-        if batches and (len(batches[-1]) + len(unit)) * longest <= budget:
-            batches[-1] += unit
-        else:
-            batches.append(list(unit))
-            longest = max(len(row.ids) for row in unit)
-    return batches
+        by_unit.setdefault((row.unit, number if row.unit < 0 else 0), []).append(row)
+    units = list(by_unit.values())
+    lengths = [max(len(row.ids) for row in unit) for unit in units]
+    return [
+        [row for i in batch for row in units[i]]
+        for batch in budget_batches(lengths, budget, [len(unit) for unit in units])
+    ]

@@ -19,7 +19,6 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from kocoref.evaluation.measures import LOWER_IS_BETTER
@@ -57,7 +56,7 @@ def finetune(
     total = len(plan)
     evaluate_at = _evaluation_steps(total, settings.evaluations)
     model = checkpoint.model.to(accelerator.device)
-    optimizer, schedule = _optimizer(settings, model, total, accelerator)
+    optimizer = _optimizer(settings, model, accelerator)
     anchor = [p.detach().clone() for p in model.parameters()] if settings.anchor_weight else []
     state = load_state(workspace, model, optimizer)
     if state is None:
@@ -66,8 +65,6 @@ def finetune(
         save_state(workspace, state, model, optimizer, accelerator)
     else:
         log.info("resuming after step %d", state.step)
-        for _ in range(state.step):
-            schedule.step()
     replayed = islice(replay, state.replayed, None)
 
     model.train()
@@ -83,11 +80,12 @@ def finetune(
             for unit, example in enumerate([*examples, *extra])
             for row in row_maker.rows(example, random, unit)
         ]
+        rate = _learning_rate(settings, state.step, total)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         losses = _step(settings, model, rows, optimizer, accelerator, checkpoint)
-        rate = float(schedule.get_last_lr()[0])
         for parameter, start in zip(model.parameters(), anchor, strict=False):
             parameter.data.lerp_(start, min(1.0, rate * settings.anchor_weight))
-        schedule.step()
         state.step += 1
         state.replayed += len(extra)
         state.examples += len(examples)
@@ -139,25 +137,27 @@ def _replay_count(share: float, step: int, examples: int) -> int:
     return int(share * examples * (step + 1)) - int(share * examples * step)
 
 
-def _optimizer(
-    settings: FinetuneSettings, model: torch.nn.Module, total: int, accelerator: Accelerator
-) -> tuple[AdamW, LambdaLR]:
+def _learning_rate(settings: FinetuneSettings, step: int, total: int) -> float:
+    """Rises over the warm-up, then falls to zero, both in a straight line."""
     warmup = max(1, round(settings.warmup_share * total))
+    falling = max(0.0, (total - step) / max(1, total - warmup))
+    return settings.learning_rate * min((step + 1) / warmup, falling)
+
+
+def _optimizer(
+    settings: FinetuneSettings, model: torch.nn.Module, accelerator: Accelerator
+) -> AdamW:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = AdamW(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
+    optimizer: AdamW = accelerator.prepare(
+        AdamW(
+            [
+                {"params": decayed, "weight_decay": settings.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+            ]
+        )
     )
-    schedule = LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warmup, max(0.0, (total - step) / max(1, total - warmup))),
-    )
-    prepared: AdamW = accelerator.prepare(optimizer)
-    return prepared, schedule
+    return optimizer
 
 
 def _step(
