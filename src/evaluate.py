@@ -73,7 +73,7 @@ def measure(settings: EvaluateSettings) -> None:
     outcomes: dict[str, Outcome] = {}
     in_gold: dict[str, dict[str, Outcome]] = {name: {} for name in gold}
     for directory in directories:
-        checkpoint = load_checkpoint(str(directory), None, settings.mixed_precision)
+        checkpoint = load_checkpoint(str(directory))
         checkpoint.model.to(accelerator.device)
         nouns = nouns or vocabulary_nouns(checkpoint)
         compared = directory in (directories[0], best)

@@ -77,7 +77,7 @@ def load_checkpoint(
     """Load a local directory or a Hugging Face id, weights in float32.
 
     Only safetensors are read and no code of the repository is run. ``mixed_precision`` is what
-    the model will run under.
+    the model will be trained under.
 
     Raises:
         InputError: there is no such checkpoint, it has no tokenizer with a mask token, or its
@@ -87,7 +87,7 @@ def load_checkpoint(
     if name.startswith((".", "/", "models/")) and not (local / "config.json").is_file():
         raise InputError(f"checkpoint {name}: no config.json there; is it a model directory?")
     source: dict[str, Any] = {"trust_remote_code": False}
-    # In bf16 on a CPU the fused attention kernel is 3 times slower than plain products.
+    # In bf16 on a CPU the fused attention kernel's backward pass is far slower than plain products.
     plain = mixed_precision == "bf16" and not torch.cuda.is_available()
     if revision is not None:
         source["revision"] = revision
