@@ -50,7 +50,7 @@ def check(settings: FinetuneSettings) -> None:
             f"finetune.option {settings.option} learns by target_weight and mlm_weight, and both"
             " are 0"
         )
-    weights = ("target_weight", "nouns_weight", "rank_weight", "mlm_weight")
+    weights = ("target_weight", "nouns_weight", "rank_weight", "copy_weight", "mlm_weight")
     if not any(getattr(settings, name) for name in weights):
         raise InputError(f"finetune: {', '.join(weights)} are all 0: nothing to learn")
 
@@ -104,6 +104,7 @@ def train(settings: FinetuneSettings) -> None:
         use_target=settings.target_weight > 0,
         use_nouns=settings.nouns_weight > 0,
         use_rank=settings.rank_weight > 0,
+        use_copy=settings.copy_weight > 0,
         use_mlm=settings.mlm_weight > 0,
         mask_share=settings.mask_share,
     )

@@ -92,7 +92,7 @@ def test_context_nouns_come_from_the_sentences_around(
 def test_entity_masks_the_later_mention(analysed: Make) -> None:
     document = analysed("홍길동은 학생이다. 홍길동은 공부한다.")
     assert maker().entity(document) == [
-        Example("d", "entity", "홍길동은 학생이다. ", "홍길동", "은 공부한다.", "홍길동")
+        Example("d", "entity", 0, "홍길동은 학생이다. ", "홍길동", "은 공부한다.", "홍길동")
     ]
 
 
@@ -117,7 +117,7 @@ def test_pronoun_of_raw_text_has_the_nouns_around_and_no_target(analysed: Make) 
     document = analysed("홍길동은 학생이다. 그는 공부한다.")
     nouns = ("공부", "학생", "홍길동")
     assert maker().pronoun(document) == [
-        Example("d", "pronoun", "홍길동은 학생이다. ", "그", "는 공부한다.", None, nouns)
+        Example("d", "pronoun", 0, "홍길동은 학생이다. ", "그", "는 공부한다.", None, nouns)
     ]
 
 
@@ -129,16 +129,19 @@ def test_marked_pronoun_has_its_antecedent_as_target(marked: Make) -> None:
 def test_marked_pronoun_has_its_candidates_and_the_right_ones(marked: Make) -> None:
     document = marked("[2:LOC 부산]에서 [1:PER 홍길동]은 책을 샀다. [1 그]는 공부한다.")
     (example,) = maker().pronoun(document)
-    assert example.candidates == ("부산", "홍길동", "책")
-    assert example.gold == {1}
+    found = [(candidate.form, candidate.gold) for candidate in example.candidates]
+    assert found == [("부산", False), ("홍길동", True), ("책", False)]
 
 
 def test_candidates_of_an_example_stand_in_its_window(marked: Make) -> None:
     between = "바람이 불고 비가 오며 날이 흐렸다. "
     document = marked(f"부산에 갔다. {between * 4}[1:PER 홍길동]은 책을 샀다. [1 그]는 웃었다.")
     (example,) = maker(window=50).pronoun(document)
-    assert "부산" not in example.candidates
-    assert all(form in example.left for form in example.candidates)
+    assert example.start > 0
+    for candidate in example.candidates:
+        for start in candidate.starts:
+            assert example.left[start - example.start :].startswith(candidate.form)
+    assert "부산" not in {candidate.form for candidate in example.candidates}
 
 
 def test_pronouns_without_mark_are_left_out_where_others_are_marked(marked: Make) -> None:

@@ -33,13 +33,15 @@ from kocoref.evaluation.slices import slice_accuracy
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.items import AntecedentItem, CorefItem, ItemSet, LambadaItem, PlainText
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
+from kocoref.model.copying import References
+from kocoref.model.objective import Output
 
 Script = Callable[[int, int], dict[str, float]]
 """Number of masks in a row and which of them this is → logits by piece; all others are 0."""
 
 
 class Scripted(nn.Module):
-    """A model that answers by script, whatever the text."""
+    """A model that answers by script, whatever the text, and copies the last candidate."""
 
     def __init__(self, vocabulary: dict[str, int], script: Script) -> None:
         super().__init__()
@@ -47,7 +49,14 @@ class Scripted(nn.Module):
         self.vocabulary = vocabulary
         self.script = script
 
-    def forward(self, ids: Tensor, attention: Tensor, rows: Tensor, positions: Tensor) -> Tensor:
+    def forward(
+        self,
+        ids: Tensor,
+        attention: Tensor,
+        rows: Tensor,
+        positions: Tensor,
+        references: References,
+    ) -> Output:
         logits = torch.zeros(len(rows), len(self.vocabulary))
         counts = Counter(rows.tolist())
         seen: Counter[int] = Counter()
@@ -55,7 +64,7 @@ class Scripted(nn.Module):
             for piece, value in self.script(counts[row], seen[row]).items():
                 logits[place, self.vocabulary[piece]] = value
             seen[row] += 1
-        return logits
+        return Output(logits, torch.arange(len(references.gold)).float())
 
 
 @pytest.fixture(scope="module")
@@ -246,11 +255,11 @@ def test_vocabulary_nouns_are_what_kiwi_calls_nouns(checkpoint: Checkpoint) -> N
 
 def candidate(form: str, gold: bool = False, **keys: int) -> Candidate:
     values = {"first": 0, "last": 0, "count": 1, "proper": 0, "subject": 0} | keys
+    between = range(values["first"] + 1, values["first"] + values["count"] - 1)
+    ends = (values["first"], *between, values["last"]) if values["count"] > 1 else (values["last"],)
     return Candidate(
         form,
-        values["first"],
-        values["last"],
-        values["count"],
+        ends,
         bool(values["proper"]),
         bool(values["subject"]),
         gold,
@@ -276,7 +285,7 @@ def test_antecedent_counts(
 ) -> None:
     outcome = Outcome()
     item = antecedent_item(*(candidate(str(i), bool(g)) for i, g in enumerate(gold)))
-    count_antecedent(outcome, item, scores)
+    count_antecedent(outcome, item, scores, "antecedent")
     assert outcome.sums() == {
         "antecedent_hits": pytest.approx(hits),
         "antecedent_reciprocal": pytest.approx(reciprocal),
@@ -287,7 +296,9 @@ def test_antecedent_counts(
 @given(st.lists(st.booleans(), min_size=1, max_size=9).filter(any))
 def test_constant_scorer_is_chance(gold: list[bool]) -> None:
     outcome = Outcome()
-    count_antecedent(outcome, antecedent_item(*(candidate("가", g) for g in gold)), [0] * len(gold))
+    count_antecedent(
+        outcome, antecedent_item(*(candidate("가", g) for g in gold)), [0] * len(gold), "antecedent"
+    )
     assert outcome.sums()["antecedent_hits"] == pytest.approx(sum(gold) / len(gold))
 
 
@@ -295,8 +306,10 @@ def test_constant_scorer_is_chance(gold: list[bool]) -> None:
 def test_antecedent_does_not_depend_on_the_order(order: list[int], scores: list[int]) -> None:
     found = [candidate(str(i), i % 2 == 0) for i in range(5)]
     one, other = Outcome(), Outcome()
-    count_antecedent(one, antecedent_item(*found), scores)
-    count_antecedent(other, antecedent_item(*(found[i] for i in order)), [scores[i] for i in order])
+    count_antecedent(one, antecedent_item(*found), scores, "antecedent")
+    count_antecedent(
+        other, antecedent_item(*(found[i] for i in order)), [scores[i] for i in order], "antecedent"
+    )
     assert one.sums() == pytest.approx(other.sums())
 
 
@@ -304,7 +317,7 @@ def test_antecedent_mrr_is_a_mean_over_pronouns() -> None:
     outcome = Outcome()
     for gold in (0, 1, 3):
         found = antecedent_item(*(candidate(str(i), i == gold) for i in range(4)))
-        count_antecedent(outcome, found, [4, 3, 2, 1])
+        count_antecedent(outcome, found, [4, 3, 2, 1], "antecedent")
     # Ranks 1, 2 and 4.
     assert MEASURES["antecedent_mrr"](outcome.sums()) == pytest.approx((1 + 1 / 2 + 1 / 4) / 3)
 
@@ -374,6 +387,17 @@ def test_only_what_is_wanted_is_measured(scripted: Callable[[Script], Checkpoint
     part = items((coref_item("학생", "책"),), plain=(PlainText("d", "그는 학생이다."),))
     outcome = evaluate(scripted(ranking("학생")), part, ["pseudo_bpc"], 512)
     assert list(outcome.measures(MEASURES)) == ["pseudo_bpc"]
+
+
+def test_copying_has_measures_of_its_own(scripted: Callable[[Script], Checkpoint]) -> None:
+    item = antecedent_item(candidate("학생"), candidate("홍길동", gold=True))
+    names = ["antecedent_accuracy", "copy_accuracy", "copy_mrr"]
+    outcome = evaluate(scripted(ranking("학생")), items(antecedent=(item,)), names, 512)
+    assert outcome.measures(names) == {
+        "antecedent_accuracy": 0, "copy_accuracy": 1, "copy_mrr": 1,
+    }  # fmt: skip
+    (row,) = outcome.predictions
+    assert (row["predicted"], row["copied"]) == (["학생", "홍길동"], ["홍길동", "학생"])
 
 
 def test_score_needs_both_kinds_of_items() -> None:

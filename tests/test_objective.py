@@ -16,13 +16,37 @@ from torch import Tensor
 
 from kocoref.evaluation.asking import candidate_queries
 from kocoref.evaluation.prediction import ask
+from kocoref.examples.antecedents import Candidate
 from kocoref.examples.example import Example
+from kocoref.examples.items import AntecedentItem
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
+from kocoref.model.copying import Reference, gather_references
 from kocoref.model.encoding import Encoder
-from kocoref.model.objective import KINDS, Batch, Fill, Row, collate, count_targets, loss_sums
+from kocoref.model.objective import (
+    KINDS,
+    Batch,
+    Fill,
+    Output,
+    Row,
+    collate,
+    count_targets,
+    loss_sums,
+)
 from kocoref.training.batching import RowMaker, micro_batches
 
 LEFT, RIGHT = "홍길동은 학생이다. ", "는 학교에서 공부한다."
+
+
+def candidates_of(*forms: str, gold: Sequence[int] = ()) -> tuple[Candidate, ...]:
+    """Candidates where they stand in LEFT; those that do not stand there, at its beginning."""
+    return tuple(
+        Candidate(form, (max(0, LEFT.find(form)),), False, False, i in gold)
+        for i, form in enumerate(forms)
+    )
+
+
+def item_of(*forms: str, left: str = LEFT) -> AntecedentItem:
+    return AntecedentItem("d", 0, left, "그", RIGHT, 1, candidates_of(*forms, gold=(0,)))
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +61,14 @@ def encoder(checkpoint: Checkpoint) -> Encoder:
     return Encoder(checkpoint.tokenizer, checkpoint.max_length)
 
 
+NOTHING = gather_references([])
+
+
+def said(logits: Tensor, *copy_scores: float) -> Output:
+    """What a model says."""
+    return Output(logits, torch.tensor(copy_scores, dtype=torch.float32))
+
+
 # ---- the head at masked places only
 
 
@@ -48,7 +80,8 @@ def test_logits_at_places_are_those_of_the_full_model(checkpoint: Checkpoint) ->
         full = checkpoint.model.model(
             input_ids=batch.input_ids, attention_mask=batch.attention_mask
         ).logits
-        found = checkpoint.model(batch.input_ids, batch.attention_mask, rows, positions)
+        output = checkpoint.model(batch.input_ids, batch.attention_mask, rows, positions, NOTHING)
+        found = output.logits
     assert found.shape == (3, len(checkpoint.tokenizer))
     torch.testing.assert_close(found, full[rows, positions], atol=1e-5, rtol=0)
 
@@ -57,7 +90,7 @@ def test_full_model_is_whole_again_after_a_masked_pass(checkpoint: Checkpoint) -
     ids = checkpoint.tokenizer("그는 공부한다.", return_tensors="pt").input_ids
     one = torch.zeros(1, dtype=torch.long)
     with torch.inference_mode():
-        checkpoint.model(ids, torch.ones_like(ids), one, one)
+        checkpoint.model(ids, torch.ones_like(ids), one, one, NOTHING)
         assert checkpoint.model.model(input_ids=ids).logits.shape[:2] == ids.shape
 
 
@@ -66,7 +99,7 @@ def test_full_model_is_whole_again_after_a_failed_pass(checkpoint: Checkpoint) -
     far = torch.tensor([ids.shape[1]])
     with torch.inference_mode():
         with pytest.raises(IndexError):
-            checkpoint.model(ids, torch.ones_like(ids), torch.zeros_like(far), far)
+            checkpoint.model(ids, torch.ones_like(ids), torch.zeros_like(far), far, NOTHING)
         assert checkpoint.model.model(input_ids=ids).logits.shape[:2] == ids.shape
 
 
@@ -127,7 +160,7 @@ def test_every_place_goes_through_the_head_once() -> None:
 
 
 def test_answer_of_several_subwords_is_one_target_and_an_example_one_ranking() -> None:
-    assert count_targets(MIXED) == {"target": 2, "nouns": 2, "rank": 1, "mlm": 1}
+    assert count_targets(MIXED) == {"target": 2, "nouns": 2, "rank": 1, "copy": 0, "mlm": 1}
 
 
 # ---- losses
@@ -142,7 +175,7 @@ def test_target_loss_is_the_mean_over_subwords() -> None:
     batch = collate([Row([1, 1], target=((0, 2), (1, 0)))], pad_id=0)
     logits = [[1.0, 2.0, 3.0], [0.5, 0.0, -1.0]]
     expected = -(log_softmax(logits[0])[2] + log_softmax(logits[1])[0]) / 2
-    assert loss_sums(torch.tensor(logits), batch)["target"].item() == pytest.approx(expected)
+    assert loss_sums(said(torch.tensor(logits)), batch)["target"].item() == pytest.approx(expected)
 
 
 def test_noun_loss_is_of_the_summed_probability() -> None:
@@ -151,13 +184,13 @@ def test_noun_loss_is_of_the_summed_probability() -> None:
     logits = torch.tensor([[1.0, 2.0, 3.0, 4.0]] * 2).log()
     # The second set is padded: -ln (0.2 + 0.3) - ln 0.4.
     expected = -log(0.5) - log(0.4)
-    assert loss_sums(logits, collate(rows, 0))["nouns"].item() == pytest.approx(expected)
+    assert loss_sums(said(logits), collate(rows, 0))["nouns"].item() == pytest.approx(expected)
 
 
 def test_padding_of_noun_sets_has_no_gradient() -> None:
     rows = [Row([1], nouns=(0, (1, 2, 3))), Row([1], nouns=(0, (3,)))]
     logits = torch.zeros(2, 5, requires_grad=True)
-    loss_sums(logits, collate(rows, 0))["nouns"].backward()
+    loss_sums(said(logits), collate(rows, 0))["nouns"].backward()
     assert logits.grad is not None
     # d/dlogit = p - p(given the set): 0.2 - 1 for the one noun, 0.2 for all others.
     assert logits.grad[1].tolist() == pytest.approx([0.2, 0.2, 0.2, -0.8, 0.2])
@@ -171,7 +204,7 @@ def test_rank_loss_is_of_the_share_of_the_right_candidates() -> None:
     logits = torch.tensor([[1.0, 2.0, 3.0, 4.0]] * 3).log()
     # Scores ln 0.1, ln 0.2 (right) and (ln 0.3 + ln 0.4) / 2: the softmax undoes the logarithm.
     expected = -log(0.2 / (0.1 + 0.2 + (0.3 * 0.4) ** 0.5))
-    assert loss_sums(logits, collate(rows, 0))["rank"].item() == pytest.approx(expected)
+    assert loss_sums(said(logits), collate(rows, 0))["rank"].item() == pytest.approx(expected)
 
 
 def test_rank_loss_is_summed_over_examples() -> None:
@@ -181,41 +214,45 @@ def test_rank_loss_is_summed_over_examples() -> None:
     ]
     logits = torch.tensor([[1.0, 2.0, 3.0, 4.0]] * 2).log()
     expected = -log(2 / 3) - log(3 / 7)
-    assert loss_sums(logits, collate(rows, 0))["rank"].item() == pytest.approx(expected)
+    assert loss_sums(said(logits), collate(rows, 0))["rank"].item() == pytest.approx(expected)
 
 
 def test_only_right_candidates_leave_nothing_to_learn() -> None:
     rows = [Row([1], fills=(Fill((0,), (0,), True), Fill((0,), (1,), True)), unit=0)]
-    assert loss_sums(torch.zeros(1, 4), collate(rows, 0))["rank"].item() == pytest.approx(0)
+    assert loss_sums(said(torch.zeros(1, 4)), collate(rows, 0))["rank"].item() == pytest.approx(0)
 
 
 def test_mlm_loss_is_the_sum_over_pieces() -> None:
     batch = collate([Row([1, 1, 1], mlm=((0, 1), (2, 0)))], pad_id=0)
     logits = [[1.0, 2.0], [0.0, 3.0]]
     expected = -log_softmax(logits[0])[1] - log_softmax(logits[1])[0]
-    assert loss_sums(torch.tensor(logits), batch)["mlm"].item() == pytest.approx(expected)
+    assert loss_sums(said(torch.tensor(logits)), batch)["mlm"].item() == pytest.approx(expected)
 
 
 def test_kinds_do_not_mix() -> None:
     fills = (Fill((3,), (0,), True), Fill((3,), (1,), False), Fill((3,), (2,), False))
-    row = Row([1] * 4, ((0, 0),), (1, (1,)), ((2, 2),), fills)
+    reference = Reference(0, (((1,),), ((2,),), ((3,),)), (True, False, False))
+    row = Row([1] * 4, ((0, 0),), (1, (1,)), ((2, 2),), fills, reference)
     # Each loss is right at its own place, so that every one is ln (1 + 2 e^-9).
     right = torch.tensor([0, 1, 2, 0])
     logits = 9 * torch.nn.functional.one_hot(right, 3).float()
-    found = loss_sums(logits, collate([row], 0))
+    found = loss_sums(said(logits, 9, 0, 0), collate([row], 0))
     assert {kind: value.item() for kind, value in found.items()} == {
         kind: pytest.approx(log(1 + 2 * exp(-9)), abs=1e-6) for kind in KINDS
     }
 
 
 def test_kinds_without_targets_are_zero() -> None:
-    found = loss_sums(torch.zeros(1, 4), collate([Row([1], mlm=((0, 0),))], 0))
+    found = loss_sums(said(torch.zeros(1, 4)), collate([Row([1], mlm=((0, 0),))], 0))
     assert [found[kind].item() for kind in ("target", "nouns", "rank")] == [0, 0, 0]
 
 
 def test_half_precision_logits_are_summed_in_float32() -> None:
     batch = collate([Row([1], mlm=((0, 0),))], 0)
-    assert loss_sums(torch.zeros(1, 4, dtype=torch.bfloat16), batch)["mlm"].dtype == torch.float32
+    assert (
+        loss_sums(said(torch.zeros(1, 4, dtype=torch.bfloat16)), batch)["mlm"].dtype
+        == torch.float32
+    )
 
 
 # ---- weighting by targets
@@ -226,14 +263,17 @@ def rows(encoder: Encoder) -> list[Row]:
     """Rows of different lengths with two or more targets of every kind."""
     maker = row_maker(encoder, use_mlm=True)
     random = np.random.default_rng(0)
-    forms = ("책", "학생들", "홍길동", "도서관에서")
+
+    def ranked(*gold: int) -> tuple[Candidate, ...]:
+        return candidates_of("책", "학생들", "홍길동", "도서관에서", gold=gold)
+
     examples = [
-        Example("a", "pronoun", LEFT, "그", RIGHT, "홍길동", ("학생", "책"), forms, frozenset({2})),
-        Example("b", "pronoun", "책. ", "그", "는 공부한다.", None, ("책", "학생")),
-        Example("c", "entity", LEFT * 2, "홍길동", RIGHT, "홍길동"),
-        Example("d", "entity_unlabelled", LEFT * 3, "홍길동", RIGHT),
-        Example("e", "replay", LEFT, "", "그것은 소설이다."),
-        Example("f", "pronoun", LEFT, "그", RIGHT, "김서연", ("약",), forms, frozenset({0, 1})),
+        Example("a", "pronoun", 0, LEFT, "그", RIGHT, "홍길동", ("학생", "책"), ranked(2)),
+        Example("b", "pronoun", 0, "책. ", "그", "는 공부한다.", None, ("책", "학생")),
+        Example("c", "entity", 0, LEFT * 2, "홍길동", RIGHT, "홍길동"),
+        Example("d", "entity_unlabelled", 0, LEFT * 3, "홍길동", RIGHT),
+        Example("e", "replay", 0, LEFT, "", "그것은 소설이다."),
+        Example("f", "pronoun", 0, LEFT, "그", RIGHT, "김서연", ("약",), ranked(0, 1)),
     ]
     return [row for i, example in enumerate(examples) for row in maker.rows(example, random, i)]
 
@@ -244,10 +284,10 @@ def gradient(checkpoint: Checkpoint, rows: list[Row], parts: list[list[Row]]) ->
     checkpoint.model.zero_grad(set_to_none=True)
     for part in parts:
         batch = collate(part, 0)
-        logits = checkpoint.model(
-            batch.input_ids, batch.attention_mask, batch.rows, batch.positions
+        output = checkpoint.model(
+            batch.input_ids, batch.attention_mask, batch.rows, batch.positions, batch.references
         )
-        sums = loss_sums(logits, batch)
+        sums = loss_sums(output, batch)
         torch.stack([sums[kind] / counts[kind] for kind in KINDS]).sum().backward()
     return [p.grad.clone() for p in checkpoint.model.parameters() if p.grad is not None]
 
@@ -296,7 +336,13 @@ def test_micro_batches_take_rows_without_an_example_alone(encoder: Encoder) -> N
 
 
 def row_maker(encoder: Encoder, **keys: bool) -> RowMaker:
-    flags = {"use_target": True, "use_nouns": True, "use_rank": True, "use_mlm": False} | keys
+    flags = {
+        "use_target": True,
+        "use_nouns": True,
+        "use_rank": True,
+        "use_copy": True,
+        "use_mlm": False,
+    } | keys
     return RowMaker(encoder, mask_share=0.3, **flags)
 
 
@@ -307,20 +353,20 @@ def rows_of(maker: RowMaker, example: Example) -> list[Row]:
 def test_target_has_as_many_masks_as_subwords(encoder: Encoder) -> None:
     subwords = encoder.subwords("학생들")
     assert len(subwords) == 2
-    (row,) = rows_of(row_maker(encoder), Example("d", "entity", LEFT, "학생들", RIGHT, "학생들"))
+    (row,) = rows_of(row_maker(encoder), Example("d", "entity", 0, LEFT, "학생들", RIGHT, "학생들"))
     assert tuple(answer for _, answer in row.target) == subwords
     assert [row.ids[place] for place, _ in row.target] == [encoder.mask_id] * 2
 
 
 def test_target_of_one_subword_shares_its_row_with_the_nouns(encoder: Encoder) -> None:
-    example = Example("d", "pronoun", LEFT, "그", RIGHT, "학생", ("학생", "책"))
+    example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, "학생", ("학생", "책"))
     (row,) = rows_of(row_maker(encoder), example)
     assert row.nouns is not None
     assert (row.target[0][0], len(row.nouns[1])) == (row.nouns[0], 2)
 
 
 def test_target_of_two_subwords_needs_another_row_than_the_nouns(encoder: Encoder) -> None:
-    example = Example("d", "pronoun", LEFT, "그", RIGHT, "학생들", ("학생", "책"))
+    example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, "학생들", ("학생", "책"))
     one, two = rows_of(row_maker(encoder), example)
     assert one.target == ()
     assert one.nouns is not None
@@ -328,14 +374,14 @@ def test_target_of_two_subwords_needs_another_row_than_the_nouns(encoder: Encode
 
 
 def test_nouns_of_several_subwords_are_no_answers(encoder: Encoder) -> None:
-    example = Example("d", "pronoun", LEFT, "그", RIGHT, None, ("학생들", "책"))
+    example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, None, ("학생들", "책"))
     (row,) = rows_of(row_maker(encoder), example)
     assert row.nouns is not None
     assert row.nouns[1] == encoder.subwords("책")
 
 
 def test_unknown_noun_is_no_answer(encoder: Encoder) -> None:
-    example = Example("d", "pronoun", LEFT, "그", RIGHT, None, ("뷁", "책"))
+    example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, None, ("뷁", "책"))
     (row,) = rows_of(row_maker(encoder), example)
     assert row.nouns is not None
     assert row.nouns[1] == encoder.subwords("책")
@@ -343,14 +389,14 @@ def test_unknown_noun_is_no_answer(encoder: Encoder) -> None:
 
 def test_unknown_target_is_not_learned(encoder: Encoder) -> None:
     unknown = encoder.tokenizer.unk_token_id
-    example = Example("d", "entity", "뷁이 왔다. ", "뷁", "은 갔다.", "뷁")
+    example = Example("d", "entity", 0, "뷁이 왔다. ", "뷁", "은 갔다.", "뷁")
     found = rows_of(row_maker(encoder), example)
     assert all(answer != unknown for row in found for _, answer in row.target)
 
 
 RANKED = Example(
-    "d", "pronoun", LEFT, "그", RIGHT, "학생", ("학생", "책"),
-    candidates=("책", "학생", "학생들"), gold=frozenset({1, 2}),
+    "d", "pronoun", 0, LEFT, "그", RIGHT, "학생", ("학생", "책"),
+    candidates_of("책", "학생", "학생들", gold=(1, 2)),
 )  # fmt: skip
 
 
@@ -369,19 +415,20 @@ def test_candidates_stand_at_masks(encoder: Encoder) -> None:
 
 
 def test_candidates_without_a_right_one_are_not_ranked(encoder: Encoder) -> None:
-    example = replace(RANKED, gold=frozenset())
-    assert count_targets(rows_of(row_maker(encoder), example))["rank"] == 0
+    none = tuple(replace(candidate, gold=False) for candidate in RANKED.candidates)
+    counts = count_targets(rows_of(row_maker(encoder), replace(RANKED, candidates=none)))
+    assert (counts["rank"], counts["copy"]) == (0, 0)
 
 
-@pytest.mark.parametrize("kind", ["target", "nouns", "rank"])
+@pytest.mark.parametrize("kind", ["target", "nouns", "rank", "copy"])
 def test_loss_that_is_off_has_no_targets(encoder: Encoder, kind: str) -> None:
     counts = count_targets(rows_of(row_maker(encoder, **{f"use_{kind}": False}), RANKED))
-    assert counts == {"target": 1, "nouns": 1, "rank": 1, "mlm": 0} | {kind: 0}
+    assert counts == {"target": 1, "nouns": 1, "rank": 1, "copy": 1, "mlm": 0} | {kind: 0}
 
 
 def test_mlm_stays_away_from_the_masks_of_the_answer(encoder: Encoder) -> None:
     maker = replace(row_maker(encoder, use_mlm=True), mask_share=0.99)
-    (row,) = rows_of(maker, Example("d", "entity", LEFT, "학생", RIGHT, "학생"))
+    (row,) = rows_of(maker, Example("d", "entity", 0, LEFT, "학생", RIGHT, "학생"))
     places = {place for place, _ in row.mlm}
     assert len(places) > 5
     assert places.isdisjoint({0, len(row.ids) - 1, *(p for p, _ in row.target)})
@@ -389,7 +436,7 @@ def test_mlm_stays_away_from_the_masks_of_the_answer(encoder: Encoder) -> None:
 
 def test_mlm_asks_for_the_pieces_of_the_text(encoder: Encoder) -> None:
     maker = row_maker(encoder, use_mlm=True)
-    (row,) = rows_of(maker, Example("d", "replay", LEFT, "", RIGHT))
+    (row,) = rows_of(maker, Example("d", "replay", 0, LEFT, "", RIGHT))
     original = encoder.plain(LEFT + RIGHT)[0]
     changed = {i for i, (a, b) in enumerate(zip(row.ids, original, strict=True)) if a != b}
     assert row.mlm == tuple((place, original[place]) for place, _ in row.mlm)
@@ -399,7 +446,7 @@ def test_mlm_asks_for_the_pieces_of_the_text(encoder: Encoder) -> None:
 
 def test_unlabelled_entity_has_a_mask_that_nobody_asks_about(encoder: Encoder) -> None:
     maker = row_maker(encoder, use_mlm=True)
-    (row,) = rows_of(maker, Example("d", "entity_unlabelled", LEFT, "홍길동", RIGHT))
+    (row,) = rows_of(maker, Example("d", "entity_unlabelled", 0, LEFT, "홍길동", RIGHT))
     mask = encoder.masked(LEFT, RIGHT, 1).masks[0]
     assert row.ids[mask] == encoder.mask_id
     assert row.target == ()
@@ -413,7 +460,7 @@ def test_candidate_scores_are_those_of_one_candidate_at_a_time(
     checkpoint: Checkpoint, encoder: Encoder
 ) -> None:
     forms = ["홍길동", "학생", "학생들", "책", "도서관에서", "김서연"]
-    queries, places = candidate_queries(encoder, LEFT, RIGHT, forms)
+    queries, places = candidate_queries(encoder, item_of(*forms))
     answers = ask(checkpoint, queries, 64, "test")
     found = [answers[query].scores[place] for query, place in places]
     expected = []
@@ -432,7 +479,7 @@ def test_candidate_scores_are_those_of_one_candidate_at_a_time(
 
 def test_candidates_of_one_length_share_a_query(encoder: Encoder) -> None:
     forms = ["학생", "책", "학생들"]
-    queries, places = candidate_queries(encoder, LEFT, RIGHT, forms)
+    queries, places = candidate_queries(encoder, item_of(*forms))
     assert [len(query.fills) for query in queries] == [2, 1]
     assert places == [(0, 0), (0, 1), (1, 0)]
 
@@ -444,7 +491,7 @@ def test_answers_do_not_depend_on_the_batches(
     queries = [
         query
         for left in (LEFT, LEFT * 2, "")
-        for query in candidate_queries(encoder, left, RIGHT, ["학생", "학생들"])[0]
+        for query in candidate_queries(encoder, item_of("학생", "학생들", left=left))[0]
     ]
     alone = [ask(checkpoint, [query], 4096, "test")[0].scores for query in queries]
     found = [answer.scores for answer in ask(checkpoint, queries, batch_tokens, "test")]
@@ -461,7 +508,7 @@ def in_training(checkpoint: Checkpoint) -> Callable[[], bool]:
 def test_asking_leaves_the_mode_of_the_model(
     checkpoint: Checkpoint, encoder: Encoder, in_training: Callable[[], bool]
 ) -> None:
-    queries = candidate_queries(encoder, LEFT, RIGHT, ["학생"])[0]
+    queries = candidate_queries(encoder, item_of("학생"))[0]
     for mode in (True, False):
         checkpoint.model.train(mode)
         ask(checkpoint, queries, 64, "test")

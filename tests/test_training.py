@@ -18,6 +18,7 @@ from torch import Tensor
 
 import finetune as stage
 from kocoref.errors import InputError
+from kocoref.examples.antecedents import Candidate
 from kocoref.examples.example import Example
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
@@ -46,6 +47,7 @@ SETTINGS: dict[str, Any] = {
     "target_weight": 1.0,
     "nouns_weight": 1.0,
     "rank_weight": 1.0,
+    "copy_weight": 1.0,
     "mlm_weight": 0.5,
     "replay": 0.5,
     "anchor_weight": 0.0,
@@ -62,8 +64,10 @@ SETTINGS: dict[str, Any] = {
 NAMES = ("홍길동", "김서연", "민지", "지우", "학생", "교수", "경찰", "의사")
 PHASE = [
     Example(
-        f"d{number}", "pronoun", f"{name}은 학교에서 공부한다. " * (1 + number % 3), "그",
-        "는 책을 읽었다.", name, ("책", "학교", name), ("학교", name, "도서관에서"), frozenset({1}),
+        f"d{number}", "pronoun", 0, f"{name}은 학교에서 공부한다. " * (1 + number % 3), "그",
+        "는 책을 읽었다.", name, ("책", "학교", name),
+        (Candidate("학교", (len(name) + 2,), False, False, False),
+         Candidate(name, (0,), False, False, True)),
     )
     for number, name in enumerate(NAMES * 2)
 ]  # fmt: skip
@@ -77,7 +81,7 @@ def settings_with(**keys: Any) -> FinetuneSettings:
 def replays() -> Iterator[Example]:
     """Seven texts: 2 a step, so that a run which resumes stands at none of them by chance."""
     texts = (f"{name}은 도서관에서 책을 읽고 노래를 불렀다." for name in NAMES[:7])
-    return cycle(Example(f"r{i}", "replay", text, "", "") for i, text in enumerate(texts))
+    return cycle(Example(f"r{i}", "replay", 0, text, "", "") for i, text in enumerate(texts))
 
 
 def scores(*values: float, name: str = "antecedent_accuracy") -> Validate:
@@ -123,6 +127,7 @@ def train(tiny: Path, tmp_path: Path) -> Train:
                 use_target=settings.target_weight > 0,
                 use_nouns=settings.nouns_weight > 0,
                 use_rank=settings.rank_weight > 0,
+                use_copy=settings.copy_weight > 0,
                 use_mlm=settings.mlm_weight > 0,
                 mask_share=settings.mask_share,
             ),
@@ -163,13 +168,13 @@ def test_steps_are_a_function_of_the_generator() -> None:
 
 
 def test_plan_keeps_the_order_of_the_phases_over_all_epochs() -> None:
-    second = [Example("x", "entity", "", "", "")] * 4
+    second = [Example("x", "entity", 0, "", "", "")] * 4
     plan = loop._plan(settings_with(batch_size=4, epochs=2), [PHASE, second])
     assert [step[0].task for step in plan] == ["pronoun"] * 8 + ["entity"] * 2
 
 
 def test_plan_cut_short_keeps_every_phase() -> None:
-    second = [Example("x", "entity", "", "", "")] * 16
+    second = [Example("x", "entity", 0, "", "", "")] * 16
     plan = loop._plan(settings_with(batch_size=4, epochs=1, max_steps=4), [PHASE, second])
     assert [step[0].task for step in plan] == ["pronoun"] * 2 + ["entity"] * 2
 

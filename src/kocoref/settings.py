@@ -95,13 +95,15 @@ class FinetuneSettings(Section):
     target_weight: Annotated[float, Field(ge=0, le=100)]
     nouns_weight: Annotated[float, Field(ge=0, le=100)]
     rank_weight: Annotated[float, Field(ge=0, le=100)]
+    copy_weight: Annotated[float, Field(ge=0, le=100)]
     mlm_weight: Annotated[float, Field(ge=0, le=100)]
     replay: Annotated[float, Field(ge=0, le=10)]
     anchor_weight: Annotated[float, Field(ge=0, le=1000)]
     mask_share: Annotated[float, Field(gt=0, lt=1)]
     evaluations: PositiveInt
     select_by: Literal[
-        "antecedent_accuracy", "antecedent_mrr", "lambada_exact", "pseudo_bpc",
+        "antecedent_accuracy", "antecedent_mrr", "copy_accuracy", "copy_mrr",
+        "lambada_exact", "pseudo_bpc",
         "coref_f1", "coref_at_5", "lambada_at_1", "score",
     ]  # fmt: skip
     patience: PositiveInt

@@ -16,6 +16,7 @@ from kocoref.evaluation.measures import (
 from kocoref.evaluation.prediction import Answer, Query, ask, vocabulary_nouns
 from kocoref.examples.items import AntecedentItem, CorefItem, ItemSet, LambadaItem
 from kocoref.model.checkpoint import Checkpoint
+from kocoref.model.copying import refer
 from kocoref.model.encoding import Encoder
 
 REPORT_TOP = 50
@@ -60,10 +61,11 @@ def evaluate(
                 for masks in range(1, most + 1)
             ]
             expect(made, _lambada(outcome, lambada, encoder, nouns))
-    if not {"antecedent_accuracy", "antecedent_mrr"}.isdisjoint(wanted):
+    if not {"antecedent_accuracy", "antecedent_mrr", "copy_accuracy", "copy_mrr"}.isdisjoint(
+        wanted
+    ):
         for antecedent in items.antecedent:
-            forms = [candidate.form for candidate in antecedent.candidates]
-            made, places = candidate_queries(encoder, antecedent.left, antecedent.right, forms)
+            made, places = candidate_queries(encoder, antecedent)
             expect(made, _antecedent(outcome, antecedent, places))
     if "pseudo_bpc" in wanted:
         for plain in items.plain:
@@ -77,21 +79,23 @@ def evaluate(
 
 
 def candidate_queries(
-    encoder: Encoder, left: str, right: str, forms: Sequence[str]
+    encoder: Encoder, item: AntecedentItem
 ) -> tuple[list[Query], list[tuple[int, int]]]:
-    """One query for each number of subwords, and where each form's score will be.
+    """One query for each number of subwords, and where each candidate's score will be.
 
-    A form is scored with as many masks as it has subwords (Kocijan et al. 2019).
+    A candidate is scored with as many masks as it has subwords (Kocijan et al. 2019). The first
+    query has one mask and asks the copying head too.
     """
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for index, form in enumerate(forms):
-        by_length[len(encoder.subwords(form))].append(index)
+    by_length: dict[int, list[int]] = defaultdict(list, {1: []})
+    for index, candidate in enumerate(item.candidates):
+        by_length[len(encoder.subwords(candidate.form))].append(index)
     queries = []
-    places = [(0, 0)] * len(forms)
+    places = [(0, 0)] * len(item.candidates)
     for number, (masks, indices) in enumerate(sorted(by_length.items())):
-        encoded = encoder.masked(left, right, masks)
-        fills = tuple(encoder.subwords(forms[index]) for index in indices)
-        queries.append(Query(encoded.ids, encoded.masks, fills))
+        encoded = encoder.masked(item.left, item.right, masks)
+        fills = tuple(encoder.subwords(item.candidates[index].form) for index in indices)
+        reference = refer(encoded, item.start, item.candidates) if masks == 1 else None
+        queries.append(Query(encoded.ids, encoded.masks, fills, reference=reference))
         for place, index in enumerate(indices):
             places[index] = (number, place)
     return queries, places
@@ -152,18 +156,24 @@ def _antecedent(
 ) -> Callable[[Sequence[Answer]], None]:
     def count(answers: Sequence[Answer]) -> None:
         scores = [answers[query].scores[place] for query, place in places]
-        hit = count_antecedent(outcome, item, scores)
-        ranked = sorted(zip(scores, item.candidates, strict=True), key=lambda pair: -pair[0])
+        copied = answers[0].copy_scores
+        hit = count_antecedent(outcome, item, scores, "antecedent")
+        copy_hit = count_antecedent(outcome, item, copied, "copy")
         outcome.predictions.append(
             {"measure": "antecedent", "document": item.document, "pronoun": item.surface,
              "text": f"{item.left}[{item.surface}]{item.right}",
-             "predicted": [candidate.form for _, candidate in ranked[:5]],
+             "predicted": _best(item, scores), "copied": _best(item, copied),
              "gold": [candidate.form for candidate in item.candidates if candidate.gold],
              "distance": item.distance, "candidates": len(item.candidates),
-             "hit": hit}
+             "hit": hit, "copy_hit": copy_hit}
         )  # fmt: skip
 
     return count
+
+
+def _best(item: AntecedentItem, scores: Sequence[float]) -> list[str]:
+    ranked = sorted(zip(scores, item.candidates, strict=True), key=lambda pair: -pair[0])
+    return [candidate.form for _, candidate in ranked[:5]]
 
 
 def _pseudo_queries(encoder: Encoder, text: str) -> tuple[list[Query], int]:

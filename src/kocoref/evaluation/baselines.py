@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kocoref.evaluation.measures import COREF_K, Outcome, count_antecedent, count_coref
+from kocoref.evaluation.measures import (
+    COREF_K,
+    SCORERS,
+    Outcome,
+    count_antecedent,
+    count_coref,
+)
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.items import ItemSet
 
@@ -33,7 +39,7 @@ def antecedent_baseline(items: ItemSet, rule: Scorer) -> Outcome:
     for item in items.antecedent:
         keys = [rule(candidate) for candidate in item.candidates]
         ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
-        count_antecedent(outcome, item, [ranks[key] for key in keys])
+        count_antecedent(outcome, item, [ranks[key] for key in keys], *SCORERS)
     return outcome
 
 

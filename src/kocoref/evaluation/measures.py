@@ -55,6 +55,16 @@ def antecedent_mrr(sums: Sums) -> float:
     return _ratio(sums["antecedent_reciprocal"], sums["antecedent_items"])
 
 
+def copy_accuracy(sums: Sums) -> float:
+    """:func:`antecedent_accuracy` with the scores of the copying head."""
+    return _ratio(sums["copy_hits"], sums["copy_items"])
+
+
+def copy_mrr(sums: Sums) -> float:
+    """:func:`antecedent_mrr` with the scores of the copying head."""
+    return _ratio(sums["copy_reciprocal"], sums["copy_items"])
+
+
 def lambada_exact(sums: Sums) -> float:
     """Share of items filled exactly, with any number of subwords."""
     return _ratio(sums["lambada_exact_hits"], sums["lambada_exact_items"])
@@ -74,12 +84,16 @@ SEED_MEASURES: dict[str, Callable[[Sums], float]] = {
 STRICT_MEASURES: dict[str, Callable[[Sums], float]] = {
     "antecedent_accuracy": antecedent_accuracy,
     "antecedent_mrr": antecedent_mrr,
+    "copy_accuracy": copy_accuracy,
+    "copy_mrr": copy_mrr,
     "lambada_exact": lambada_exact,
     "pseudo_bpc": pseudo_bpc,
 }
 MEASURES = SEED_MEASURES | STRICT_MEASURES
 QUICK_MEASURES = tuple(name for name in MEASURES if name not in ("pseudo_bpc", "lambada_exact"))
 """Those that cost little beside the others."""
+SCORERS = ("antecedent", "copy")
+"""Whose preferred candidate is compared with the gold chain."""
 LOWER_IS_BETTER = frozenset({"pseudo_bpc"})
 
 
@@ -125,6 +139,8 @@ def has_items(measure: str, sums: Sums) -> bool:
         "score": ("coref_items", "lambada_items"),
         "antecedent_accuracy": ("antecedent_items",),
         "antecedent_mrr": ("antecedent_items",),
+        "copy_accuracy": ("copy_items",),
+        "copy_mrr": ("copy_items",),
         "pseudo_bpc": ("pseudo_characters",),
     }
     return all(sums.get(column) for column in needs[measure])
@@ -148,8 +164,13 @@ def lenient_match(target: str, predicted: str) -> bool:
     return target in predicted or predicted in target
 
 
-def count_antecedent(outcome: Outcome, item: AntecedentItem, scores: Sequence[float]) -> float:
-    """Count one pronoun; returns how much of a hit it was.
+def count_antecedent(
+    outcome: Outcome, item: AntecedentItem, scores: Sequence[float], *scorers: str
+) -> float:
+    """Count one pronoun under the measures of some scorers; returns how much of a hit it was.
+
+    A scorer is ``antecedent`` (what a candidate is called) or ``copy`` (where it stands); a rule
+    knows no such difference, and counts as both.
 
     Candidates with equal scores are taken to be in random order, and what counts is the expected
     value, so that a scorer that knows nothing is exactly chance.
@@ -158,16 +179,14 @@ def count_antecedent(outcome: Outcome, item: AntecedentItem, scores: Sequence[fl
     best = max(scores)
     hit = sum(gold for score, gold in pairs if score == best) / scores.count(best)
     best_gold = max(score for score, gold in pairs if gold)
-    outcome.add(
-        item.document,
-        antecedent_hits=hit,
-        antecedent_reciprocal=_expected_reciprocal_rank(
-            above=sum(score > best_gold for score in scores),
-            level=sum(score == best_gold for score in scores),
-            gold=sum(gold for score, gold in pairs if score == best_gold),
-        ),
-        antecedent_items=1,
+    reciprocal = _expected_reciprocal_rank(
+        above=sum(score > best_gold for score in scores),
+        level=sum(score == best_gold for score in scores),
+        gold=sum(gold for score, gold in pairs if score == best_gold),
     )
+    counts = {"hits": hit, "reciprocal": reciprocal, "items": 1}
+    for scorer in scorers:
+        outcome.add(item.document, **{f"{scorer}_{name}": count for name, count in counts.items()})
     return hit
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from kocoref.model.checkpoint import Checkpoint
+from kocoref.model.copying import Reference, gather_references
 from kocoref.model.encoding import budget_batches
 from kocoref.text.morphology import contains_noun
 
@@ -19,21 +20,26 @@ class Query:
     """One row for the model and what is wanted of it.
 
     ``fills`` are ways to fill the masks, each with one id per mask; ``top`` asks for that many
-    best ids at every mask.
+    best ids at every mask; ``reference`` is what the first mask may be copied from.
     """
 
     ids: list[int]
     masks: list[int]
     fills: tuple[tuple[int, ...], ...] = ()
     top: int = 0
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Mean log-probability (nats) of each fill; best ids and their log-probabilities per mask."""
+    """Mean log-probability (nats) of each fill; best ids and their log-probabilities per mask.
+
+    ``copy_scores`` are those of the candidates of the reference.
+    """
 
     masks: int
     scores: list[float] = field(default_factory=list)
+    copy_scores: list[float] = field(default_factory=list)
     top_ids: list[list[int]] = field(default_factory=list)
     top_scores: list[list[float]] = field(default_factory=list)
 
@@ -58,13 +64,23 @@ def ask(
                 attention[row, : len(queries[i].ids)] = 1
                 places += [(row, mask) for mask in queries[i].masks]
             rows, positions = torch.tensor(places).T.to(device)
-            logits = model(ids.to(device), attention.to(device), rows, positions)
-            log_probs = logits.float().log_softmax(dim=-1).cpu()
-            first = 0
+            asked = [(row, queries[i].reference) for row, i in enumerate(batch)]
+            references = gather_references([(row, r) for row, r in asked if r is not None])
+            output = model(
+                ids.to(device), attention.to(device), rows, positions, references.to(device)
+            )
+            log_probs = output.logits.float().log_softmax(dim=-1).cpu()
+            copy_scores = output.copy_scores.double().tolist()
+            first = copied = 0
             for i in batch:
                 masks = len(queries[i].masks)
-                answers[i] = _answer(queries[i], log_probs[first : first + masks])
+                answer = _answer(queries[i], log_probs[first : first + masks])
                 first += masks
+                reference = queries[i].reference
+                if reference is not None:
+                    answer.copy_scores.extend(copy_scores[copied : copied + len(reference.gold)])
+                    copied += len(reference.gold)
+                answers[i] = answer
             progress.update(len(batch))
     model.train(was_training)
     return [answer for answer in answers if answer is not None]

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kocoref.evaluation.measures import Outcome, count_antecedent
+from kocoref.evaluation.measures import SCORERS, Outcome, count_antecedent
 from kocoref.examples.items import AntecedentItem
 
 PRONOUN_CLASSES: dict[str, frozenset[str]] = {
@@ -72,7 +72,7 @@ def salience_baseline(model: Pipeline, items: Sequence[AntecedentItem]) -> Outco
     outcome = Outcome()
     for item in items:
         scores = model.decision_function(features(item))
-        count_antecedent(outcome, item, np.round(scores, 9).tolist())
+        count_antecedent(outcome, item, np.round(scores, 9).tolist(), *SCORERS)
     return outcome
 
 

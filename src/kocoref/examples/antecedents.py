@@ -13,17 +13,30 @@ from kocoref.corpus.mentions import NounPhrase, head, is_pronoun, names
 class Candidate:
     """All occurrences of one noun phrase before a pronoun, within the window.
 
-    ``first`` and ``last`` are the starts of its first and last occurrence, in characters of the
-    document; ``gold`` says that one occurrence at least is a mention of the pronoun's chain.
+    ``starts`` are where they begin, in characters of the document; ``gold`` says that one of them
+    at least is a mention of the pronoun's chain.
     """
 
     form: str
-    first: int
-    last: int
-    count: int
+    starts: tuple[int, ...]
     proper: bool
     subject: bool
     gold: bool
+
+    @property
+    def first(self) -> int:
+        """Where the first occurrence begins."""
+        return self.starts[0]
+
+    @property
+    def last(self) -> int:
+        """Where the last occurrence begins."""
+        return self.starts[-1]
+
+    @property
+    def count(self) -> int:
+        """The number of occurrences."""
+        return len(self.starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +78,7 @@ def candidates(
     return [
         Candidate(
             form=form,
-            first=same[0].span[0],
-            last=same[-1].span[0],
-            count=len(same),
+            starts=tuple(phrase.span[0] for phrase in same),
             proper=any(phrase.proper for phrase in same),
             subject=any(phrase.subject for phrase in same),
             gold=any(names(phrase.span, mention) for phrase in same for mention in pronoun.heads),

@@ -5,30 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kocoref.examples.antecedents import Candidate
+
 Task = Literal["entity", "entity_unlabelled", "pronoun", "replay"]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """``left + surface + right`` is a stretch of the document; the mask hides ``surface``.
+    """``left + surface + right`` is the document's text from ``start``; ``surface`` is masked.
 
     ``target`` is the exact answer, with as many masks as it has subwords: the repeated entity, or
     the antecedent of the pronoun. ``nouns`` is a set of answers any of which counts, with one
     mask. An example without either (``entity_unlabelled``, ``replay``) is learned from by
     ordinary masked language modelling; with ``replay`` nothing is masked beforehand.
-    ``candidates`` are the noun phrases before a marked pronoun, ``gold`` the places among them
-    of those that name its chain.
+    ``candidates`` are the noun phrases before a marked pronoun.
     """
 
     document: str
     task: Task
+    start: int
     left: str
     surface: str
     right: str
     target: str | None = None
     nouns: tuple[str, ...] = ()
-    candidates: tuple[str, ...] = ()
-    gold: frozenset[int] = frozenset()
+    candidates: tuple[Candidate, ...] = ()
 
     @property
     def length(self) -> int:

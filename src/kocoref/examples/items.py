@@ -181,5 +181,8 @@ def _restore(row: dict[str, Any]) -> dict[str, Any]:
     if "nouns" in row:
         row["nouns"] = tuple(row["nouns"])
     if "candidates" in row:
-        row["candidates"] = tuple(Candidate(**candidate) for candidate in row["candidates"])
+        row["candidates"] = tuple(
+            Candidate(**candidate | {"starts": tuple(candidate["starts"])})
+            for candidate in row["candidates"]
+        )
     return row

@@ -54,10 +54,10 @@ class ExampleMaker:
             seen.add(token.form)
         made = []
         for span in self._sample(document, spans):
-            left, surface, right = self._cut(document, span)
+            start, left, surface, right = self._cut(document, span)
             if surface in left:
                 target = surface if task == "entity" else None
-                made.append(Example(document.id, task, left, surface, right, target))
+                made.append(Example(document.id, task, start, left, surface, right, target))
         return made
 
     def pronoun(self, document: Document) -> list[Example]:
@@ -87,12 +87,11 @@ class ExampleMaker:
         pronoun: MarkedPronoun,
         example: Example,
     ) -> Example:
-        found = candidates(phrases, pronoun, window(document, pronoun.span, self.window)[0])
+        found = candidates(phrases, pronoun, example.start)
         return replace(
             example,
             target=antecedent_form(document, phrases, pronoun),
-            candidates=tuple(candidate.form for candidate in found),
-            gold=frozenset(place for place, candidate in enumerate(found) if candidate.gold),
+            candidates=tuple(found),
         )
 
     def replay(self, document: Document) -> list[Example]:
@@ -100,13 +99,12 @@ class ExampleMaker:
         if not document.text.strip():
             return []
         middle = self._random(document).randrange(len(document.text))
-        left, surface, right = self._cut(document, (middle, middle))
-        return [Example(document.id, "replay", left, surface, right)]
+        return [Example(document.id, "replay", *self._cut(document, (middle, middle)))]
 
-    def _cut(self, document: Document, span: Span) -> tuple[str, str, str]:
+    def _cut(self, document: Document, span: Span) -> tuple[int, str, str, str]:
         start, end = window(document, span, self.window)
         text = document.text
-        return text[start : span[0]], text[slice(*span)], text[span[1] : end]
+        return start, text[start : span[0]], text[slice(*span)], text[span[1] : end]
 
     def _sample(self, document: Document, spans: Sequence[Span]) -> list[Span]:
         if len(spans) <= self.per_document:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -18,10 +19,15 @@ from transformers import (
 
 from kocoref.errors import InputError
 from kocoref.files import replacing
+from kocoref.model.copying import CopyHead, References
+from kocoref.model.objective import Output
+
+COPYING = "copying.safetensors"
+"""The copying head beside the weights; a checkpoint without it begins with an untrained one."""
 
 
 class MaskedPositionModel(nn.Module):
-    """A masked language model whose head runs only where it is asked to.
+    """A masked language model whose head runs only where it is asked to, and a copying head.
 
     With a vocabulary of 130,000 the head is most of the work. Its layers work on each position by
     itself in every family, so it is enough to keep the asked positions of the encoder's output.
@@ -30,24 +36,33 @@ class MaskedPositionModel(nn.Module):
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
+        self.copying = CopyHead(int(model.config.hidden_size))
         self._places: tuple[Tensor, Tensor] | None = None
+        self._states: Tensor | None = None
         model.base_model.register_forward_hook(self._keep_places)
 
     def _keep_places(self, module: nn.Module, inputs: Any, output: Any) -> Any:
         if self._places is not None:
+            self._states = output.last_hidden_state
             output.last_hidden_state = output.last_hidden_state[self._places].unsqueeze(0)
         return output
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, rows: Tensor, positions: Tensor
-    ) -> Tensor:
-        """Logits (places, vocabulary) of ids (batch, length) at ``rows`` and ``positions``."""
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        rows: Tensor,
+        positions: Tensor,
+        references: References,
+    ) -> Output:
+        """Logits of ids (batch, length) at ``rows`` and ``positions``; scores of references."""
         self._places = (rows, positions)
         try:
             logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+            assert self._states is not None
+            return Output(logits.squeeze(0), self.copying(self._states, references))
         finally:
-            self._places = None
-        return logits.squeeze(0)
+            self._places = self._states = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +75,10 @@ class Checkpoint:
     dtype: torch.dtype
 
     def save(self, directory: Path) -> None:
-        """Write weights (safetensors, in the type they were loaded from) and tokenizer."""
+        """Write weights (safetensors, in the type they were loaded from) and tokenizer.
+
+        The copying head has a file of its own, which other programs leave alone.
+        """
         converted: dict[int, Tensor] = {}  # tied weights stay one tensor
         weights = {}
         for name, tensor in self.model.model.state_dict().items():
@@ -68,6 +86,8 @@ class Checkpoint:
             weights[name] = converted.setdefault(tensor.data_ptr(), tensor.to(kind))
         with replacing(directory) as partial:
             self.model.model.save_pretrained(partial, state_dict=weights)
+            copying = self.model.copying.state_dict()
+            save_file({name: copying[name].to(self.dtype) for name in copying}, partial / COPYING)
             self.tokenizer.save_pretrained(partial)
 
 
@@ -115,8 +135,11 @@ def load_checkpoint(
         raise InputError(f"checkpoint {name}: its tokenizer has no mask token")
     if not tokenizer.is_fast:
         raise InputError(f"checkpoint {name}: its tokenizer gives no offsets (not a fast one)")
+    with_heads = MaskedPositionModel(model)
+    if (local / COPYING).is_file():
+        with_heads.copying.load_state_dict(load_file(local / COPYING))
     return Checkpoint(
-        model=MaskedPositionModel(model),
+        model=with_heads,
         tokenizer=tokenizer,
         max_length=_max_length(config),
         dtype=_stored_dtype(local) or torch.float32,

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
 
 class Encoded(NamedTuple):
-    """Ids with special tokens, and the positions of the masks that were put there."""
+    """Ids with special tokens, and the positions of the masks that were put there.
+
+    ``first`` is the position of the first kept piece, ``offsets`` the characters of each of them.
+    """
 
     ids: list[int]
     masks: list[int]
     cropped: bool
+    first: int
+    offsets: list[tuple[int, int]]
+
+    def pieces(self, start: int, end: int) -> tuple[int, ...]:
+        """The positions of the pieces that hold characters of the text before the masks."""
+        begin = bisect_right(self.offsets, start, key=itemgetter(1))
+        stop = bisect_left(self.offsets, end, key=itemgetter(0))
+        return tuple(range(self.first + begin, self.first + stop))
 
 
 class Encoder:
@@ -60,7 +73,11 @@ class Encoder:
         kept = ids[start : start + room]
         shift = len(self._prefix) - start
         return Encoded(
-            [*self._prefix, *kept, *self._suffix], [p + shift for p in places], len(ids) > room
+            ids=[*self._prefix, *kept, *self._suffix],
+            masks=[p + shift for p in places],
+            cropped=len(ids) > room,
+            first=len(self._prefix),
+            offsets=encoding.offset_mapping[start : start + room],
         )
 
     def plain(self, text: str) -> tuple[list[int], list[int], int]:

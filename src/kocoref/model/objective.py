@@ -9,8 +9,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-KINDS = ("target", "nouns", "rank", "mlm")
+from kocoref.model.copying import Reference, References, gather_references, grouped_logsumexp
+
+KINDS = ("target", "nouns", "rank", "copy", "mlm")
 """The losses, each averaged over its own targets of an optimizer step."""
+
+
+class Output(NamedTuple):
+    """Logits (places, vocabulary) in the batch's order; scores of the references' candidates."""
+
+    logits: Tensor
+    copy_scores: Tensor
 
 
 class Fill(NamedTuple):
@@ -27,7 +36,7 @@ class Row:
 
     ``target`` is one id per position (the exact answer), ``nouns`` a position and the ids that
     count as answers there, ``mlm`` one id per position. ``fills`` are candidates, ranked against
-    those of all rows of the same ``unit``.
+    those of all rows of the same ``unit``; ``reference`` is what the mask may be copied from.
     """
 
     ids: list[int]
@@ -35,11 +44,12 @@ class Row:
     nouns: tuple[int, tuple[int, ...]] | None = None
     mlm: tuple[tuple[int, int], ...] = ()
     fills: tuple[Fill, ...] = ()
+    reference: Reference | None = None
     unit: int = -1
 
     def has_targets(self) -> bool:
         """Whether anything is learned from the row."""
-        return bool(self.target or self.nouns or self.mlm or self.fills)
+        return bool(self.target or self.nouns or self.mlm or self.fills or self.reference)
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,11 @@ class Batch:
     fill_of: Tensor
     unit_of: Tensor
     gold: Tensor
+    references: References
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
-        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+        return Batch(**{name: part.to(device) for name, part in vars(self).items()})
 
 
 def count_targets(rows: Sequence[Row]) -> dict[str, int]:
@@ -81,6 +92,7 @@ def count_targets(rows: Sequence[Row]) -> dict[str, int]:
         "target": sum(bool(row.target) for row in rows),
         "nouns": sum(row.nouns is not None for row in rows),
         "rank": len({row.unit for row in rows if row.fills}),
+        "copy": sum(row.reference is not None for row in rows),
         "mlm": sum(len(row.mlm) for row in rows),
     }
 
@@ -139,19 +151,23 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
         fill_of=whole([item[3] for item in fills]),
         unit_of=whole([unit for unit, _ in candidates]),
         gold=torch.tensor([gold for _, gold in candidates], dtype=torch.bool),
+        references=gather_references(
+            [(i, row.reference) for i, row in enumerate(rows) if row.reference is not None]
+        ),
     )
 
 
-def loss_sums(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
-    """Summed losses in nats by kind, of logits (places, vocabulary) in the batch's order.
+def loss_sums(output: Output, batch: Batch) -> dict[str, Tensor]:
+    """Summed losses in nats by kind, of what the model says about the batch.
 
     - target: mean negative log-probability over the subwords of the answer.
     - nouns: negative log of the summed probability of all context nouns (report, Option 1).
     - rank: negative log of the share of the right candidates in a softmax over the candidates'
       scores, a score being the mean log-probability of its subwords (after Kocijan et al. 2019).
+    - copy: the same with the scores of the copying head (after Ye et al. 2020).
     - mlm: negative log-probability of the hidden piece.
     """
-    log_probs = logits.float().log_softmax(dim=-1)
+    log_probs = output.logits.float().log_softmax(dim=-1)
     target = -log_probs[batch.target_at, batch.target_ids]
     padding = batch.noun_ids < 0
     answers = log_probs[batch.noun_at].gather(1, batch.noun_ids.clamp(min=0))
@@ -160,7 +176,8 @@ def loss_sums(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
     return {
         "target": (target * batch.target_share).sum(),
         "nouns": -answers.logsumexp(dim=1).sum() if len(answers) else none,
-        "rank": _rank_loss(log_probs, batch) if len(batch.gold) else none,
+        "rank": _rank_loss(log_probs, batch),
+        "copy": _choice_loss(output.copy_scores, batch.references.mask_of, batch.references.gold),
         "mlm": -log_probs[batch.mlm_at, batch.mlm_ids].sum(),
     }
 
@@ -168,9 +185,13 @@ def loss_sums(logits: Tensor, batch: Batch) -> dict[str, Tensor]:
 def _rank_loss(log_probs: Tensor, batch: Batch) -> Tensor:
     subwords = log_probs[batch.fill_at, batch.fill_ids] * batch.fill_share
     scores = log_probs.new_zeros(len(batch.gold)).index_add(0, batch.fill_of, subwords)
-    units = int(batch.unit_of.max()) + 1
-    member = torch.nn.functional.one_hot(batch.unit_of, units).bool().T
-    table = scores.expand(units, -1)
-    of_all = table.masked_fill(~member, -torch.inf).logsumexp(dim=1)
-    of_gold = table.masked_fill(~(member & batch.gold), -torch.inf).logsumexp(dim=1)
-    return (of_all - of_gold).sum()
+    return _choice_loss(scores, batch.unit_of, batch.gold)
+
+
+def _choice_loss(scores: Tensor, group_of: Tensor, gold: Tensor) -> Tensor:
+    """Summed over groups: the negative log of the right ones' share in a softmax of the group."""
+    if not len(gold):
+        return scores.new_zeros(())
+    groups = int(group_of.max()) + 1
+    of_all = grouped_logsumexp(scores, group_of, groups)
+    return (of_all - grouped_logsumexp(scores[gold], group_of[gold], groups)).sum()

@@ -16,6 +16,8 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kocoref.reporting.results import MODELS
+
 Row = Mapping[str, float | None]
 Slices = Mapping[str, Mapping[str, tuple[float, int]]]
 """Slice → value → accuracy and number of items."""
@@ -30,6 +32,8 @@ LINES: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 LABELS: Final = {
     "antecedent_accuracy": "Antecedent accuracy (%)",
     "antecedent_mrr": "Antecedent MRR",
+    "copy_accuracy": "Copying accuracy (%)",
+    "copy_mrr": "Copying MRR",
     "lambada_exact": "LAMBADA exact (%)",
     "pseudo_bpc": "Pseudo bits per character",
     "lambada_at_1": "LAMBADA@1 (%)",
@@ -38,12 +42,13 @@ LABELS: Final = {
     "score": "Score",
 }
 CHECKPOINT_PANELS: Final = (
-    "antecedent_accuracy", "score", "coref_f1", "coref_at_5", "lambada_at_1",
+    "antecedent_accuracy", "copy_accuracy", "score", "coref_f1", "coref_at_5", "lambada_at_1",
 )  # fmt: skip
 LOSSES: Final = {
     "loss_target": "exact answer",
     "loss_nouns": "context nouns",
     "loss_rank": "candidate ranking",
+    "loss_copy": "copying",
     "loss_mlm": "masked words",
 }
 
@@ -118,17 +123,22 @@ def plot_training(
 def plot_antecedents(
     path: Path, sets: Mapping[str, Mapping[str, Mapping[str, float]]], dpi: int
 ) -> bool:
-    """Antecedent accuracy of the models and every trivial baseline: one panel a set."""
+    """Antecedent accuracy of the models, also by copying, and every baseline: one panel a set."""
     measure = "antecedent_accuracy"
     found = {
         name: {role: row[measure] for role, row in roles.items() if measure in row}
+        | {
+            f"{role}, copying": roles[role]["copy_accuracy"]
+            for role in MODELS
+            if "copy_accuracy" in roles[role]
+        }
         for name, roles in sets.items()
     }
 
     def draw(axes: Axes, name: str) -> None:
         ranked = sorted(found[name].items(), key=lambda pair: pair[1])
         values = [100 * value for _, value in ranked]
-        colours = [{"base": BASE, "finetuned": FINETUNED}.get(role, RULE) for role, _ in ranked]
+        colours = [_colour(role) for role, _ in ranked]
         bars = axes.barh([role.replace("_", " ") for role, _ in ranked], values, color=colours)
         axes.bar_label(bars, [f"{value:.1f}" for value in values], padding=3)
         axes.set_xlim(0, max(10.0, 1.15 * max(values)))
@@ -137,6 +147,10 @@ def plot_antecedents(
 
     panels = [lambda axes, n=name: draw(axes, n) for name, values in found.items() if values]
     return _write(path, panels, dpi, columns=2, steps=False, size=(5.2, 3.0))
+
+
+def _colour(role: str) -> str:
+    return {"base": BASE, "finetuned": FINETUNED}.get(role.partition(",")[0], RULE)
 
 
 def plot_slices(path: Path, sets: Mapping[str, Mapping[str, Slices]], dpi: int) -> bool:

@@ -17,6 +17,8 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "score": ("Score", "Score"),
     "antecedent_accuracy": ("선행사 정확도", "Antecedent accuracy"),
     "antecedent_mrr": ("선행사 MRR", "Antecedent MRR"),
+    "copy_accuracy": ("복사 정확도", "Copying accuracy"),
+    "copy_mrr": ("복사 MRR", "Copying MRR"),
     "lambada_exact": ("LAMBADA 완전 일치", "LAMBADA exact"),
     "pseudo_bpc": ("pseudo-bpc", "pseudo-bpc"),
     "base": ("base", "base"),
@@ -43,6 +45,7 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "loss_target": ("정답 loss", "Exact answer loss"),
     "loss_nouns": ("문맥 명사 loss", "Context nouns loss"),
     "loss_rank": ("후보 순위 loss", "Candidate ranking loss"),
+    "loss_copy": ("복사 loss", "Copying loss"),
     "loss_mlm": ("MLM loss", "MLM loss"),
     "up": ("▲ 상승", "▲ up"),
     "down": ("▼ 하락", "▼ down"),
@@ -427,6 +430,17 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "about_antecedent_mrr": (
         "후보를 선호 순으로 늘어놓았을 때 첫 정답 순위의 역수의 평균.",
         "The mean reciprocal rank of the first right candidate.",
+    ),
+    "about_copy_accuracy": (
+        "선행사 정확도와 같되, 후보의 이름을 빈칸에 채워 보는 대신 빈칸의 상태와 후보가 나온 "
+        "자리의 상태를 견주어 고른다. 규칙은 두 방식의 답이 같다.",
+        "As antecedent accuracy, but the candidate is chosen by comparing the state of the mask "
+        "with the states of the places where candidates stand, instead of by filling in what "
+        "they are called. A rule has the same answer either way.",
+    ),
+    "about_copy_mrr": (
+        "복사 방식으로 늘어놓았을 때 첫 정답 순위의 역수의 평균.",
+        "The mean reciprocal rank of the first right candidate, ordered by copying.",
     ),
     "about_lambada_exact": (
         "LAMBADA@1과 같은 항목을 서브워드가 여럿인 답까지 허용해 채우고, 정답과 완전히 같을 "

@@ -28,11 +28,14 @@ Verdict = Literal["up", "down", "unclear"]
 Effect = Literal["better", "worse", "unclear"]
 
 DETAILED: Final = (
-    "lambada_at_1", "coref_f1", "coref_at_5", "antecedent_accuracy", "lambada_exact", "pseudo_bpc",
+    "lambada_at_1", "coref_f1", "coref_at_5", "antecedent_accuracy", "copy_accuracy",
+    "lambada_exact", "pseudo_bpc",
 )  # fmt: skip
 HEADLINES: Final = ("antecedent_accuracy", "score", "lambada_at_1", "pseudo_bpc")
 """The first of these that was measured gives the conclusion."""
-LOSSES: Final = ("loss_target", "loss_nouns", "loss_rank", "loss_mlm")
+LOSSES: Final = ("loss_target", "loss_nouns", "loss_rank", "loss_copy", "loss_mlm")
+RECIPROCAL: Final = {"antecedent_accuracy": "antecedent_mrr", "copy_accuracy": "copy_mrr"}
+"""The mean reciprocal rank beside an accuracy."""
 OWN_BASE: Final = "models/base"
 NOTHING: Final = "—"
 
@@ -116,7 +119,7 @@ class _Page:
 
 
 def _is_percent(measure: str) -> bool:
-    return measure not in ("score", "antecedent_mrr", "pseudo_bpc")
+    return measure not in ("score", "pseudo_bpc", *RECIPROCAL.values())
 
 
 def _value(measure: str, value: float | None) -> str:
@@ -264,7 +267,7 @@ def _comparison(page: _Page, name: str, measure: str) -> list[str]:
     roles = results.sets()[name]
     found = [role for role in roles if role not in MODELS and measure in roles[role]]
     found.sort(key=lambda role: -roles[role][measure])
-    also = ["antecedent_mrr"] if measure == "antecedent_accuracy" else []
+    also = [RECIPROCAL[measure]] if measure in RECIPROCAL else []
     rows = []
     for role in (*MODELS, *found):
         values = [_value(m, roles[role].get(m)) for m in (measure, *also)]
@@ -390,8 +393,9 @@ def _slices(page: _Page) -> list[str]:
 def _gold(page: _Page) -> list[str]:
     blocks = []
     for name in page.results.metrics.gold:
-        for measure in page.results.compared(name, ("antecedent_accuracy",)):
-            blocks += [f"### {page.set_name(name)}", *_comparison(page, name, measure)]
+        for measure in page.results.compared(name, RECIPROCAL):
+            heading = f"### {page.set_name(name)}: {page.name(measure)}"
+            blocks += [heading, *_comparison(page, name, measure)]
     return [f"## {page.say('gold_sets')}", page.say("gold_note"), *blocks] if blocks else []
 
 

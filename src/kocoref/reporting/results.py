@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from kocoref.errors import InputError
-from kocoref.evaluation.measures import LOWER_IS_BETTER
+from kocoref.evaluation.measures import LOWER_IS_BETTER, SEED_MEASURES, STRICT_MEASURES
 
-SEED: Final = ("lambada_at_1", "coref_f1", "coref_at_5", "score")
-STRICT: Final = ("antecedent_accuracy", "antecedent_mrr", "lambada_exact", "pseudo_bpc")
+SEED: Final = tuple(SEED_MEASURES)
+STRICT: Final = tuple(STRICT_MEASURES)
 MODELS: Final = ("base", "finetuned")
 TRAINED_RULES: Final = ("salience",)
 """Baselines that learned from the training passages: not trivial."""
@@ -169,7 +169,7 @@ class Results(_File):
                 " metrics.json: the files are of different runs; run `dvc repro --force evaluate`"
             ) from None
 
-    def compared(self, name: str, order: Sequence[str] = (*SEED, *STRICT)) -> list[str]:
+    def compared(self, name: str, order: Iterable[str] = (*SEED, *STRICT)) -> list[str]:
         """The measures, in the given order, that base and finetuned have on a set."""
         roles = self.sets()[name]
         return [m for m in order if all(m in roles[model] for model in MODELS)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kocoref.examples.example import Example
+from kocoref.model.copying import refer
 from kocoref.model.encoding import Encoder, budget_batches
 from kocoref.model.objective import Fill, Row
 
@@ -24,6 +25,7 @@ class RowMaker:
     use_target: bool
     use_nouns: bool
     use_rank: bool
+    use_copy: bool
     use_mlm: bool
     mask_share: float
 
@@ -42,14 +44,15 @@ class RowMaker:
             return [self._with_mlm(Row(encoded.ids), encoded.masks, random)]
         target = self._known(example.target or "") if self.use_target else ()
         nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
-        forms = example.candidates if self.use_rank else ()
-        fills = [self._known(form) for form in forms]
-        right = [ids for i, ids in enumerate(fills) if ids and i in example.gold]
+        found = example.candidates if self.use_rank else ()
+        fills = [(self._known(candidate.form), candidate.gold) for candidate in found]
+        right = [ids for ids, gold in fills if ids and gold]
         fills = fills if right else []
-        needed = {len(target), int(bool(nouns))} - {0}
+        copied = self.use_copy and any(candidate.gold for candidate in example.candidates)
+        needed = {len(target), int(bool(nouns or copied))} - {0}
         if right and target not in right:
             needed.add(len(right[0]))
-        others = sorted(set(map(len, fills)) - needed - {0})
+        others = sorted({len(ids) for ids, _ in fills} - needed - {0})
         if fills and others and len(needed) < RANKED_LENGTHS:
             needed.add(others[int(random.integers(len(others)))])
         made: list[Row] = []
@@ -60,10 +63,11 @@ class RowMaker:
                 encoded.ids,
                 target=tuple(zip(places, target, strict=True)) if len(target) == masks else (),
                 nouns=(places[0], nouns) if nouns and masks == 1 else None,
-                fills=tuple(
-                    Fill(places, ids, i in example.gold)
-                    for i, ids in enumerate(fills)
-                    if len(ids) == masks
+                fills=tuple(Fill(places, ids, gold) for ids, gold in fills if len(ids) == masks),
+                reference=(
+                    refer(encoded, example.start, example.candidates)
+                    if copied and masks == 1
+                    else None
                 ),
                 unit=unit,
             )

@@ -178,6 +178,7 @@ def _step(
         "target": settings.target_weight,
         "nouns": settings.nouns_weight,
         "rank": settings.rank_weight,
+        "copy": settings.copy_weight,
         "mlm": settings.mlm_weight,
     }
     pad = int(checkpoint.tokenizer.pad_token_id or 0)
@@ -186,8 +187,14 @@ def _step(
     for part in batches[accelerator.process_index :: accelerator.num_processes]:
         batch = collate(part, pad).to(accelerator.device)
         with accelerator.autocast():
-            logits = model(batch.input_ids, batch.attention_mask, batch.rows, batch.positions)
-        sums = loss_sums(logits, batch)
+            output = model(
+                batch.input_ids,
+                batch.attention_mask,
+                batch.rows,
+                batch.positions,
+                batch.references,
+            )
+        sums = loss_sums(output, batch)
         loss: Tensor = sum(  # type: ignore[assignment]
             weights[kind] * sums[kind] / counts[kind] for kind in KINDS if counts[kind]
         )
