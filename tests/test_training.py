@@ -20,7 +20,7 @@ import finetune as stage
 from kocoref.errors import InputError
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.example import Example
-from kocoref.model.checkpoint import Checkpoint, load_checkpoint
+from kocoref.model.checkpoint import COPYING, Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
 from kocoref.runtime import accelerate_precision
 from kocoref.settings import FinetuneSettings
@@ -185,6 +185,7 @@ def test_plan_cut_short_keeps_every_phase() -> None:
 def test_run_makes_exactly_these_files(train: Train, tmp_path: Path) -> None:
     train()
     model = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    model.add(COPYING)
     expected = {f"checkpoint-{n}/{name}" for n in (0, 4, 8) for name in model}
     expected |= {"state/tensors.safetensors", "state/progress.json"}
     found = {str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*.*")}
@@ -446,7 +447,7 @@ def test_mlm_options_without_mlm_are_refused(keys: dict[str, Any]) -> None:
         stage.check(settings_with(mlm_weight=0.0, **keys))
 
 
-NO_LOSS = {"mlm_weight": 0.0, "target_weight": 0.0, "nouns_weight": 0.0, "rank_weight": 0.0}
+NO_LOSS = {f"{name}_weight": 0.0 for name in ("mlm", "target", "nouns", "rank", "copy")}
 
 
 def test_no_loss_at_all_is_refused() -> None:
@@ -461,7 +462,7 @@ def test_one_loss_is_enough(weight: str) -> None:
     assert getattr(settings, weight) == 1
 
 
-@pytest.mark.parametrize("weight", ["nouns_weight", "rank_weight"])
+@pytest.mark.parametrize("weight", ["nouns_weight", "rank_weight", "copy_weight"])
 def test_entities_without_the_loss_of_their_targets_are_refused(weight: str) -> None:
     with pytest.raises(InputError, match="target_weight"):
         stage.check(settings_with(option="entity", replay=0.0, **(NO_LOSS | {weight: 1.0})))

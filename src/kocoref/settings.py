@@ -56,7 +56,7 @@ class GoldSettings(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     path: str
-    format: Literal["spans"]
+    format: Literal["spans", "conll2012", "corefud"]
 
 
 class PrepareSettings(Section):

@@ -1,14 +1,18 @@
-"""Human coreference annotation, for evaluation only: character-span JSON Lines.
+"""Human coreference annotation, for evaluation only, in the formats of :data:`_READERS`.
 
-One document a line, spans in characters of ``text``, end exclusive::
+The project's own is character-span JSON Lines: one document a line, spans in characters of
+``text``, end exclusive::
 
     {"id": "a", "text": "...", "clusters": [[[0, 3], [9, 10]]], "source": "x", "license": "y"}
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from kocoref.corpus.conll2012 import read_conll2012
+from kocoref.corpus.corefud import read_corefud
 from kocoref.corpus.document import Document, Span
 from kocoref.corpus.sources import distinct, find_files, json_lines, require_column, string
 from kocoref.errors import InputError
@@ -16,34 +20,34 @@ from kocoref.settings import GoldSettings
 
 
 def read_gold(source: GoldSettings) -> Iterator[Document]:
-    """The annotated documents of a file or glob; chains in their order, sorted inside by span.
+    """The annotated documents of a file or glob; the spans of a chain are sorted.
 
     Raises:
         InputError: a file cannot be read, a document is not sound, an id comes twice, or there
             is no document.
     """
+    read = _READERS[source.format]
     empty = True
-    for document in distinct(_documents(source.path)):
+    for document in distinct(found for file in find_files(source.path) for found in read(file)):
         empty = False
         yield document
     if empty:
         raise InputError(f"{source.path}: no documents in it; check the file")
 
 
-def _documents(path: str) -> Iterator[tuple[str, Document]]:
-    for file in find_files(path):
-        for where, _, row in json_lines(file):
-            text = string(row, "text", where)
-            yield (
-                where,
-                Document(
-                    id=string(row, "id", where),
-                    text=text,
-                    source=string(row, "source", where),
-                    licence=string(row, "license", where),
-                    chains=_chains(row, len(text), where),
-                ),
-            )
+def _read_spans(path: Path) -> Iterator[tuple[str, Document]]:
+    for where, _, row in json_lines(path):
+        text = string(row, "text", where)
+        yield (
+            where,
+            Document(
+                id=string(row, "id", where),
+                text=text,
+                source=string(row, "source", where),
+                licence=string(row, "license", where),
+                chains=_chains(row, len(text), where),
+            ),
+        )
 
 
 def _chains(row: dict[str, object], length: int, where: str) -> tuple[tuple[Span, ...], ...]:
@@ -82,3 +86,10 @@ def _span(span: object, length: int, where: str) -> Span:
             "the end is exclusive"
         )
     return start, end
+
+
+_READERS: dict[str, Callable[[Path], Iterator[tuple[str, Document]]]] = {
+    "spans": _read_spans,
+    "conll2012": read_conll2012,
+    "corefud": read_corefud,
+}
