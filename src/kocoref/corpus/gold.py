@@ -1,6 +1,6 @@
-"""Human coreference annotation, for evaluation only, in the formats of :data:`_READERS`.
+"""Human coreference annotation, for evaluation only: the choice of a reader by format.
 
-The project's own is character-span JSON Lines: one document a line, spans in characters of
+Format ``spans``, which is read here, is JSON Lines: one document a line, spans in characters of
 ``text``, end exclusive::
 
     {"id": "a", "text": "...", "clusters": [[[0, 3], [9, 10]]], "source": "x", "license": "y"}

@@ -132,7 +132,7 @@ def json_lines(path: Path) -> Iterator[tuple[str, int, dict[str, object]]]:
     Raises:
         InputError: the file cannot be read, or a line is not a JSON object in UTF-8.
     """
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         if line.isspace():
             continue
         where = f"{path}:{number}"
@@ -241,7 +241,7 @@ def _json_rows(path: Path, column: str) -> Iterator[_Row]:
 
 def _csv_rows(path: Path, column: str) -> Iterator[_Row]:
     csv.field_size_limit(_CSV_FIELD)
-    reader = csv.reader((line for _, line in _lines(path)), strict=True)
+    reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
     header: list[str] = []
     while True:
         number = reader.line_num + 1
@@ -268,13 +268,13 @@ def _csv_rows(path: Path, column: str) -> Iterator[_Row]:
 
 
 def _whole_rows(path: Path, column: str) -> Iterator[_Row]:
-    yield _Row(f"{path}:1", 1, {column: "".join(line for _, line in _lines(path))})
+    yield _Row(f"{path}:1", 1, {column: "".join(line for _, line in numbered_lines(path))})
 
 
 def _block_rows(path: Path, column: str) -> Iterator[_Row]:
     block: list[str] = []
     first = count = 0
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         if not line.isspace():
             first = first if block else number
             block.append(line)
@@ -313,7 +313,7 @@ def _parquet_rows(path: Path, column: str, label: str = "") -> Iterator[_Row]:
             raise InputError(f"{label}: not sound Parquet ({problem}); fetch it again") from None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines with their ends."""
     with _opened(path) as file:
         for number, raw in enumerate(file, 1):
