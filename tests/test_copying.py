@@ -1,4 +1,4 @@
-"""The copying head by hand: occurrences found in the text, scored, summed by candidate."""
+"""The copying head by hand: pronoun and occurrences in the text, scored, summed by candidate."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ def candidate(form: str, *starts: int, gold: bool = False) -> Candidate:
     return Candidate(form, starts, False, False, gold)
 
 
-def reference(*candidates: Sequence[tuple[int, ...]], mask: int = 0, gold: int = 0) -> Reference:
+def reference(
+    *candidates: Sequence[tuple[int, ...]], pronoun: tuple[int, ...] = (0,), gold: int = 0
+) -> Reference:
     right = tuple(i == gold for i in range(len(candidates)))
-    return Reference(mask, tuple(map(tuple, candidates)), right)
+    return Reference(pronoun, tuple(map(tuple, candidates)), right)
 
 
 # ---- where candidates stand
@@ -47,14 +49,15 @@ def reference(*candidates: Sequence[tuple[int, ...]], mask: int = 0, gold: int =
 def test_pieces_of_a_candidate_spell_it(checkpoint: Checkpoint, shift: int) -> None:
     encoder = Encoder(checkpoint.tokenizer, 128)
     left = "홍길동은 학생들과 책을 읽었다. 홍길동은 웃었다. "
-    encoded = encoder.masked(left, "는 공부한다.", 1)
+    encoded = encoder.visible(left, "그", "는 공부한다.")
     found = refer(
         encoded,
         shift,
         [candidate("홍길동", shift, shift + left.rindex("홍길동")),
          candidate("학생들", shift + left.index("학생들"), gold=True)],
     )  # fmt: skip
-    assert found.mask == encoded.masks[0]
+    assert found.pronoun == tuple(encoded.places)
+    assert checkpoint.tokenizer.decode([encoded.ids[i] for i in found.pronoun]) == "그"
     assert found.gold == (False, True)
     texts = [
         [checkpoint.tokenizer.decode([encoded.ids[i] for i in places]) for places in occurrences]
@@ -65,7 +68,7 @@ def test_pieces_of_a_candidate_spell_it(checkpoint: Checkpoint, shift: int) -> N
 
 def test_what_was_cropped_away_is_no_occurrence(checkpoint: Checkpoint) -> None:
     left = "홍길동은 " + "책을 읽고 " * 20 + "홍길동은 웃었다. "
-    encoded = Encoder(checkpoint.tokenizer, 24).masked(left, "는 공부한다.", 1)
+    encoded = Encoder(checkpoint.tokenizer, 24).visible(left, "그", "는 공부한다.")
     found = refer(encoded, 0, [candidate("홍길동", 0, left.rindex("홍길동")), candidate("홍", 0)])
     assert encoded.cropped
     assert list(map(len, found.candidates)) == [1, 0]
@@ -78,7 +81,7 @@ def test_what_was_cropped_away_is_no_occurrence(checkpoint: Checkpoint) -> None:
 
 def test_scores_by_hand() -> None:
     head = CopyHead(2)
-    # Row 0: the mask (1, 2); an occurrence at 1; one of two pieces at 2 and 3, mean (2, 1).
+    # The pronoun (1, 2); an occurrence at 1; one of two pieces at 2 and 3, mean (2, 1).
     states = torch.tensor([[[1.0, 2.0], [3.0, 0.0], [4.0, 0.0], [0.0, 2.0]]])
     found = gather_references([(0, reference([(1,)], [(2, 3)], [(1,), (2, 3)], []))])
     scores = head(states, found).tolist()
@@ -86,10 +89,19 @@ def test_scores_by_hand() -> None:
     assert scores == pytest.approx([one, two, log(exp(one) + exp(two)), UNSEEN])
 
 
+def test_a_pronoun_of_several_pieces_is_their_mean() -> None:
+    states = torch.tensor([[[2.0, 0.0], [0.0, 4.0], [3.0, 1.0]]])
+    found = gather_references([(0, reference([(2,)], pronoun=(0, 1)))])
+    assert CopyHead(2)(states, found).tolist() == pytest.approx([(1 * 3 + 2 * 1) / sqrt(2)])
+
+
 def test_rows_do_not_mix() -> None:
     torch.manual_seed(1)
     head, states = CopyHead(4), torch.randn(3, 5, 4)
-    parts = [reference([(1,)], [(2, 3)], mask=4), reference([(4,), (0, 1)], [(3,)], mask=2)]
+    parts = [
+        reference([(1,)], [(2, 3)], pronoun=(4,)),
+        reference([(4,), (0, 1)], [(3,)], pronoun=(2,)),
+    ]
     together = head(states, gather_references([(0, parts[0]), (2, parts[1])]))
     alone = [
         head(states[[row]], gather_references([(0, p)]))
@@ -118,7 +130,7 @@ def test_an_unseen_candidate_has_no_gradient_and_spoils_none() -> None:
 
 
 def test_copy_loss_reaches_encoder_and_head(checkpoint: Checkpoint) -> None:
-    rows = [Row([2, 5, 6, 4, 3], reference=reference([(1,)], [(2,)], mask=3)), Row([2, 3])]
+    rows = [Row([2, 5, 6, 4, 3], reference=reference([(1,)], [(2,)], pronoun=(3,))), Row([2, 3])]
     batch = collate(rows, 0)
     checkpoint.model.zero_grad()
     output = checkpoint.model(
@@ -136,7 +148,7 @@ def test_copy_loss_reaches_encoder_and_head(checkpoint: Checkpoint) -> None:
 
 
 def test_queries_without_a_reference_have_no_copy_scores(checkpoint: Checkpoint) -> None:
-    asked = Query([2, 5, 4, 3], [2], reference=reference([(1,)], [], mask=2))
+    asked = Query([2, 5, 4, 3], [], reference=reference([(1,)], [], pronoun=(2,)))
     plain = Query([2, 5, 6, 4, 3], [3], top=1)
     one, two, three = ask(checkpoint, [plain, asked, plain], 64, "test")
     assert (len(one.copy_scores), len(two.copy_scores), len(three.copy_scores)) == (0, 2, 0)

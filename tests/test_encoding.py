@@ -28,12 +28,12 @@ def test_mask_stands_between_left_and_right(encoder: Encoder) -> None:
     encoded = encoder.masked("홍길동은 ", "은 책", 1)
     before = ["[CLS]", *encoder.tokenizer.tokenize("홍길동은")]
     assert pieces(encoder, encoded.ids) == [*before, "[MASK]", "은", "책", "[SEP]"]
-    assert encoded.masks == [len(before)]
+    assert encoded.places == [len(before)]
 
 
 def test_as_many_masks_as_asked_for_in_a_row(encoder: Encoder) -> None:
     encoded = encoder.masked("책 ", "은 책", 3)
-    assert encoded.masks == [2, 3, 4]
+    assert encoded.places == [2, 3, 4]
     assert pieces(encoder, encoded.ids)[2:5] == ["[MASK]"] * 3
 
 
@@ -51,9 +51,9 @@ def test_mask_token_of_the_text_is_no_mask(
     encoder: Encoder, left: str, right: str, place: int | None
 ) -> None:
     encoded = encoder.masked(left, right, 1)
-    assert len(encoded.masks) == 1
-    assert encoded.ids[encoded.masks[0]] == encoder.mask_id
-    assert place is None or encoded.masks == [place]
+    assert len(encoded.places) == 1
+    assert encoded.ids[encoded.places[0]] == encoder.mask_id
+    assert place is None or encoded.places == [place]
 
 
 def test_short_text_is_not_cropped(encoder: Encoder) -> None:
@@ -66,7 +66,7 @@ def test_crop_is_even_around_the_mask(encoder: Encoder) -> None:
     assert pieces(encoder, encoded.ids) == [
         "[CLS]", *["책"] * 15, "[MASK]", *["물"] * 14, "[SEP]",
     ]  # fmt: skip
-    assert (encoded.masks, encoded.cropped) == ([16], True)
+    assert (encoded.places, encoded.cropped) == ([16], True)
 
 
 def test_crop_at_the_end_keeps_what_is_before(encoder: Encoder) -> None:
@@ -76,7 +76,7 @@ def test_crop_at_the_end_keeps_what_is_before(encoder: Encoder) -> None:
 
 def test_crop_at_the_beginning_keeps_what_is_after(encoder: Encoder) -> None:
     encoded = encoder.masked("", " 물" * 50, 1)
-    assert encoded.masks == [1]
+    assert encoded.places == [1]
     assert len(encoded.ids) == LENGTH
 
 
@@ -91,8 +91,8 @@ def test_masks_are_found_whatever_the_text(
 ) -> None:
     encoded = encoder.masked(left, right, masks)
     assert len(encoded.ids) <= LENGTH
-    assert [encoded.ids[place] for place in encoded.masks] == [encoder.mask_id] * masks
-    assert encoded.masks == list(range(encoded.masks[0], encoded.masks[0] + masks))
+    assert [encoded.ids[place] for place in encoded.places] == [encoder.mask_id] * masks
+    assert encoded.places == list(range(encoded.places[0], encoded.places[0] + masks))
     assert pieces(encoder, encoded.ids)[:: len(encoded.ids) - 1] == ["[CLS]", "[SEP]"]
 
 
@@ -138,3 +138,17 @@ def test_budget_batches_hold_everything_once(lengths: list[int], budget: int) ->
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
+
+
+def test_text_in_sight_is_encoded_as_it_is(encoder: Encoder) -> None:
+    left, right = "홍길동은 ", "는 책을 읽었다."
+    encoded = encoder.visible(left, "그", right)
+    assert encoded.ids == encoder.plain(left + "그" + right)[0]
+    assert [pieces(encoder, encoded.ids)[place] for place in encoded.places] == ["그"]
+
+
+def test_cropped_text_in_sight_keeps_its_middle(encoder: Encoder) -> None:
+    encoded = encoder.visible("책을 읽고 " * 30, "그", "는 공부한다. " * 30)
+    assert encoded.cropped
+    assert len(encoded.ids) == LENGTH
+    assert pieces(encoder, encoded.ids)[encoded.places[0]].startswith("그")

@@ -231,7 +231,7 @@ def test_mlm_loss_is_the_sum_over_pieces() -> None:
 
 def test_kinds_do_not_mix() -> None:
     fills = (Fill((3,), (0,), True), Fill((3,), (1,), False), Fill((3,), (2,), False))
-    reference = Reference(0, (((1,),), ((2,),), ((3,),)), (True, False, False))
+    reference = Reference((0,), (((1,),), ((2,),), ((3,),)), (True, False, False))
     row = Row([1] * 4, ((0, 0),), (1, (1,)), ((2, 2),), fills, reference)
     # Each loss is right at its own place, so that every one is ln (1 + 2 e^-9).
     right = torch.tensor([0, 1, 2, 0])
@@ -401,7 +401,8 @@ RANKED = Example(
 
 
 def test_candidates_stand_in_rows_of_their_length(encoder: Encoder) -> None:
-    one, two = rows_of(row_maker(encoder), RANKED)
+    one, two, seen = rows_of(row_maker(encoder), RANKED)
+    assert (seen.fills, seen.reference is not None) == ((), True)
     expected = [("책", False), ("학생", True), ("학생들", True)]
     found = [(fill.ids, fill.gold) for fill in one.fills + two.fills]
     assert found == [(encoder.subwords(form), gold) for form, gold in expected]
@@ -447,7 +448,7 @@ def test_mlm_asks_for_the_pieces_of_the_text(encoder: Encoder) -> None:
 def test_unlabelled_entity_has_a_mask_that_nobody_asks_about(encoder: Encoder) -> None:
     maker = row_maker(encoder, use_mlm=True)
     (row,) = rows_of(maker, Example("d", "entity_unlabelled", 0, LEFT, "홍길동", RIGHT))
-    mask = encoder.masked(LEFT, RIGHT, 1).masks[0]
+    mask = encoder.masked(LEFT, RIGHT, 1).places[0]
     assert row.ids[mask] == encoder.mask_id
     assert row.target == ()
     assert mask not in {place for place, _ in row.mlm}
@@ -480,8 +481,8 @@ def test_candidate_scores_are_those_of_one_candidate_at_a_time(
 def test_candidates_of_one_length_share_a_query(encoder: Encoder) -> None:
     forms = ["학생", "책", "학생들"]
     queries, places = candidate_queries(encoder, item_of(*forms))
-    assert [len(query.fills) for query in queries] == [2, 1]
-    assert places == [(0, 0), (0, 1), (1, 0)]
+    assert [len(query.fills) for query in queries] == [0, 2, 1]
+    assert places == [(1, 0), (1, 1), (2, 0)]
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 40, 4096])

@@ -81,23 +81,23 @@ def evaluate(
 def candidate_queries(
     encoder: Encoder, item: AntecedentItem
 ) -> tuple[list[Query], list[tuple[int, int]]]:
-    """One query for each number of subwords, and where each candidate's score will be.
+    """A query without masks for the copying head, one for each number of subwords.
 
-    A candidate is scored with as many masks as it has subwords (Kocijan et al. 2019). The first
-    query has one mask and asks the copying head too.
+    A candidate is scored with as many masks as it has subwords (Kocijan et al. 2019); also returns
+    the query and the place in it where each candidate's score will be.
     """
-    by_length: dict[int, list[int]] = defaultdict(list, {1: []})
+    by_length: dict[int, list[int]] = defaultdict(list)
     for index, candidate in enumerate(item.candidates):
         by_length[len(encoder.subwords(candidate.form))].append(index)
-    queries = []
+    seen = encoder.visible(item.left, item.surface, item.right)
+    queries = [Query(seen.ids, [], reference=refer(seen, item.start, item.candidates))]
     places = [(0, 0)] * len(item.candidates)
-    for number, (masks, indices) in enumerate(sorted(by_length.items())):
+    for masks, indices in sorted(by_length.items()):
         encoded = encoder.masked(item.left, item.right, masks)
         fills = tuple(encoder.subwords(item.candidates[index].form) for index in indices)
-        reference = refer(encoded, item.start, item.candidates) if masks == 1 else None
-        queries.append(Query(encoded.ids, encoded.masks, fills, reference=reference))
         for place, index in enumerate(indices):
-            places[index] = (number, place)
+            places[index] = (len(queries), place)
+        queries.append(Query(encoded.ids, encoded.places, fills))
     return queries, places
 
 

@@ -20,7 +20,7 @@ class Query:
     """One row for the model and what is wanted of it.
 
     ``fills`` are ways to fill the masks, each with one id per mask; ``top`` asks for that many
-    best ids at every mask; ``reference`` is what the first mask may be copied from.
+    best ids at every mask; ``reference`` is a pronoun in sight and what it may refer to.
     """
 
     ids: list[int]
@@ -63,7 +63,7 @@ def ask(
                 ids[row, : len(queries[i].ids)] = torch.tensor(queries[i].ids)
                 attention[row, : len(queries[i].ids)] = 1
                 places += [(row, mask) for mask in queries[i].masks]
-            rows, positions = torch.tensor(places).T.to(device)
+            rows, positions = torch.tensor(places, dtype=torch.long).reshape(-1, 2).T.to(device)
             asked = [(row, queries[i].reference) for row, i in enumerate(batch)]
             references = gather_references([(row, r) for row, r in asked if r is not None])
             output = model(

@@ -1,13 +1,14 @@
-"""Copying from the context: the state of the mask against the states of the mentions.
+"""Copying from the context: the state of a pronoun against the states of its candidates.
 
-The mention reference prediction of CorefBERT (Ye et al. 2020), over the candidates of a pronoun
-instead of all words. A name needs no place in the vocabulary for it.
+The mention reference prediction of CorefBERT (Ye et al. 2020) for pronouns, which stay in sight:
+그녀 and 그곳 ask for different things. A name needs no place in the vocabulary for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor, nn
@@ -21,13 +22,12 @@ UNSEEN = -1e4
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A mask in a row and the candidates that it may refer to.
+    """A pronoun in a row and the candidates that it may refer to, as positions of their pieces.
 
-    ``candidates`` holds for each candidate its occurrences, each the positions of its pieces;
-    ``gold`` says which candidates are right.
+    ``candidates`` holds for each candidate its occurrences; ``gold`` says which are right.
     """
 
-    mask: int
+    pronoun: tuple[int, ...]
     candidates: tuple[tuple[tuple[int, ...], ...], ...]
     gold: tuple[bool, ...]
 
@@ -36,19 +36,19 @@ class Reference:
 class References:
     """The references of a batch as tensors.
 
-    A mask is ``mask_rows`` and ``mask_positions``; each piece of an occurrence has its row, its
-    position, its share of the occurrence and the number of the occurrence; ``candidate_of`` is by
-    occurrence, ``mask_of`` and ``gold`` by candidate.
+    Pronouns and occurrences of candidates are spans: each piece of a span has its row, position,
+    share of the span and the number of the span. ``pronouns`` and ``occurrences`` are numbers of
+    spans, ``candidate_of`` is by occurrence, ``pronoun_of`` and ``gold`` by candidate.
     """
 
-    mask_rows: Tensor
-    mask_positions: Tensor
     rows: Tensor
     positions: Tensor
     share: Tensor
-    occurrence_of: Tensor
+    span_of: Tensor
+    pronouns: Tensor
+    occurrences: Tensor
     candidate_of: Tensor
-    mask_of: Tensor
+    pronoun_of: Tensor
     gold: Tensor
 
     def to(self, device: torch.device) -> References:
@@ -57,9 +57,9 @@ class References:
 
 
 def refer(encoded: Encoded, start: int, candidates: Sequence[Candidate]) -> Reference:
-    """What the first mask of a text that begins at ``start`` of its document may refer to."""
+    """What the pronoun of an encoded text may refer to; the text begins at ``start``."""
     return Reference(
-        mask=encoded.masks[0],
+        pronoun=tuple(encoded.places),
         candidates=tuple(
             tuple(
                 places
@@ -75,27 +75,34 @@ def refer(encoded: Encoded, start: int, candidates: Sequence[Candidate]) -> Refe
 def gather_references(found: Sequence[tuple[int, Reference]]) -> References:
     """The references of some rows, each with the number of its row in the batch."""
     pieces: list[tuple[int, int, float, int]] = []
-    candidate_of: list[int] = []
+    spans = count()
+
+    def span(row: int, places: Sequence[int]) -> int:
+        number = next(spans)
+        pieces.extend((row, place, 1 / len(places), number) for place in places)
+        return number
+
+    pronouns: list[int] = []
+    occurrences: list[tuple[int, int]] = []
     candidates: list[tuple[int, bool]] = []
-    for number, (row, reference) in enumerate(found):
-        for occurrences, gold in zip(reference.candidates, reference.gold, strict=True):
-            for places in occurrences:
-                pieces += [(row, place, 1 / len(places), len(candidate_of)) for place in places]
-                candidate_of.append(len(candidates))
-            candidates.append((number, gold))
+    for row, reference in found:
+        for places_of, gold in zip(reference.candidates, reference.gold, strict=True):
+            occurrences += [(span(row, places), len(candidates)) for places in places_of]
+            candidates.append((len(pronouns), gold))
+        pronouns.append(span(row, reference.pronoun))
 
     def whole(values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.long)
 
     return References(
-        mask_rows=whole([row for row, _ in found]),
-        mask_positions=whole([reference.mask for _, reference in found]),
         rows=whole([piece[0] for piece in pieces]),
         positions=whole([piece[1] for piece in pieces]),
         share=torch.tensor([piece[2] for piece in pieces]),
-        occurrence_of=whole([piece[3] for piece in pieces]),
-        candidate_of=whole(candidate_of),
-        mask_of=whole([mask for mask, _ in candidates]),
+        span_of=whole([piece[3] for piece in pieces]),
+        pronouns=whole(pronouns),
+        occurrences=whole([span for span, _ in occurrences]),
+        candidate_of=whole([candidate for _, candidate in occurrences]),
+        pronoun_of=whole([pronoun for pronoun, _ in candidates]),
         gold=torch.tensor([gold for _, gold in candidates], dtype=torch.bool),
     )
 
@@ -117,21 +124,20 @@ class CopyHead(nn.Module):
     def forward(self, states: Tensor, references: References) -> Tensor:
         """Scores (candidates) from states (batch, length, width).
 
-        The score of an occurrence is the scaled product of the mask's query and the mean key of
-        its pieces; that of a candidate the log of the summed exponentials of its occurrences, so
-        that softmax over candidates sums probability over occurrences.
+        The score of an occurrence is the scaled product of the pronoun's query and the
+        occurrence's key, each of the mean state of its pieces; that of a candidate the log of the
+        summed exponentials of its occurrences, so that softmax over candidates sums probability
+        over occurrences.
         """
-        with torch.autocast(
-            states.device.type, enabled=False
-        ):  # few and decisive: in full precision
-            states = states.float()
-            queries = self.query(states[references.mask_rows, references.mask_positions])
-            pieces = states[references.rows, references.positions] * references.share[:, None]
-            occurrences = states.new_zeros(len(references.candidate_of), states.shape[-1])
-            keys = self.key(occurrences.index_add(0, references.occurrence_of, pieces))
-            asked = queries[references.mask_of[references.candidate_of]]
-            products = (keys * asked).sum(dim=1) / states.shape[-1] ** 0.5
-            return grouped_logsumexp(products, references.candidate_of, len(references.mask_of))
+        found, width = references, states.shape[-1]
+        with torch.autocast(states.device.type, enabled=False):  # few and decisive
+            pieces = states.float()[found.rows, found.positions] * found.share[:, None]
+            spans = pieces.new_zeros(len(found.pronouns) + len(found.occurrences), width)
+            spans = spans.index_add(0, found.span_of, pieces)
+            queries = self.query(spans[found.pronouns])[found.pronoun_of[found.candidate_of]]
+            keys = self.key(spans[found.occurrences])
+            products = (keys * queries).sum(dim=1) / width**0.5
+            return grouped_logsumexp(products, found.candidate_of, len(found.pronoun_of))
 
 
 def grouped_logsumexp(values: Tensor, group_of: Tensor, groups: int) -> Tensor:

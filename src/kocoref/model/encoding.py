@@ -8,23 +8,23 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 
 class Encoded(NamedTuple):
-    """Ids with special tokens, and the positions of the masks that were put there.
+    """Ids with special tokens, and the positions of the masks (or of the pronoun) in the middle.
 
     ``first`` is the position of the first kept piece, ``offsets`` the characters of each of them.
     """
 
     ids: list[int]
-    masks: list[int]
+    places: list[int]
     cropped: bool
     first: int
     offsets: list[tuple[int, int]]
 
     def pieces(self, start: int, end: int) -> tuple[int, ...]:
-        """The positions of the pieces that hold characters of the text before the masks."""
+        """The positions of the pieces that hold characters of the text before the middle."""
         begin = bisect_right(self.offsets, start, key=itemgetter(1))
         stop = bisect_left(self.offsets, end, key=itemgetter(0))
         return tuple(range(self.first + begin, self.first + stop))
@@ -52,19 +52,36 @@ class Encoder:
 
         A mask token that the text itself contains stays in the text but is not a mask here.
         """
-        encoding = self.tokenizer(
-            left + self._mask * masks + right,
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-            verbose=False,
-        )
-        ids: list[int] = encoding.input_ids
+        encoding = self._encode(left + self._mask * masks + right)
         end = len(left) + masks * len(self._mask)
         places = [
             i
             for i, (start, stop) in enumerate(encoding.offset_mapping)
-            if ids[i] == self.mask_id and stop > len(left) and start < end and stop <= end
+            if encoding.input_ids[i] == self.mask_id
+            and stop > len(left)
+            and start < end
+            and stop <= end
         ]
+        return self._crop(encoding, places)
+
+    def visible(self, left: str, middle: str, right: str) -> Encoded:
+        """Encode a text as it is; the places are those of the pieces of ``middle``."""
+        encoding = self._encode(left + middle + right)
+        places = [
+            i
+            for i, (start, stop) in enumerate(encoding.offset_mapping)
+            if stop > len(left) and start < len(left) + len(middle)
+        ]
+        return self._crop(encoding, places)
+
+    def _encode(self, text: str) -> BatchEncoding:
+        encoding: BatchEncoding = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return encoding
+
+    def _crop(self, encoding: BatchEncoding, places: Sequence[int]) -> Encoded:
+        ids: list[int] = encoding.input_ids
         room = self.max_length - len(self._prefix) - len(self._suffix)
         start = 0
         if len(ids) > room:
@@ -74,7 +91,7 @@ class Encoder:
         shift = len(self._prefix) - start
         return Encoded(
             ids=[*self._prefix, *kept, *self._suffix],
-            masks=[p + shift for p in places],
+            places=[p + shift for p in places],
             cropped=len(ids) > room,
             first=len(self._prefix),
             offsets=encoding.offset_mapping[start : start + room],
@@ -86,9 +103,7 @@ class Encoder:
         What does not fit at the end is cropped.
         """
         room = self.max_length - len(self._prefix) - len(self._suffix)
-        encoding = self.tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
+        encoding = self._encode(text)
         ids: list[int] = encoding.input_ids[:room]
         whole = len(encoding.input_ids) <= room
         characters = len(text) if whole else int(encoding.offset_mapping[room - 1][1])

@@ -36,7 +36,8 @@ class Row:
 
     ``target`` is one id per position (the exact answer), ``nouns`` a position and the ids that
     count as answers there, ``mlm`` one id per position. ``fills`` are candidates, ranked against
-    those of all rows of the same ``unit``; ``reference`` is what the mask may be copied from.
+    those of all rows of the same ``unit``; ``reference`` is a pronoun in
+    sight and what it may refer to.
     """
 
     ids: list[int]
@@ -177,7 +178,9 @@ def loss_sums(output: Output, batch: Batch) -> dict[str, Tensor]:
         "target": (target * batch.target_share).sum(),
         "nouns": -answers.logsumexp(dim=1).sum() if len(answers) else none,
         "rank": _rank_loss(log_probs, batch),
-        "copy": _choice_loss(output.copy_scores, batch.references.mask_of, batch.references.gold),
+        "copy": _choice_loss(
+            output.copy_scores, batch.references.pronoun_of, batch.references.gold
+        ),
         "mlm": -log_probs[batch.mlm_at, batch.mlm_ids].sum(),
     }
 

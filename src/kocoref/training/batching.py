@@ -30,7 +30,7 @@ class RowMaker:
     mask_share: float
 
     def rows(self, example: Example, random: np.random.Generator, unit: int = 0) -> list[Row]:
-        """One row for each number of masks that the example's answers need.
+        """A row for each number of masks that the example's answers need; one as it is for copying.
 
         Candidates are ranked within at most ``RANKED_LENGTHS`` numbers of subwords, the right
         one's among them, another drawn anew each time: every further number is a row of its own.
@@ -41,15 +41,14 @@ class RowMaker:
             return self._plain(example, random)
         if example.task == "entity_unlabelled":
             encoded = self.encoder.masked(example.left, example.right, 1)
-            return [self._with_mlm(Row(encoded.ids), encoded.masks, random)]
+            return [self._with_mlm(Row(encoded.ids), encoded.places, random)]
         target = self._known(example.target or "") if self.use_target else ()
         nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
         found = example.candidates if self.use_rank else ()
         fills = [(self._known(candidate.form), candidate.gold) for candidate in found]
         right = [ids for ids, gold in fills if ids and gold]
         fills = fills if right else []
-        copied = self.use_copy and any(candidate.gold for candidate in example.candidates)
-        needed = {len(target), int(bool(nouns or copied))} - {0}
+        needed = {len(target), int(bool(nouns))} - {0}
         if right and target not in right:
             needed.add(len(right[0]))
         others = sorted({len(ids) for ids, _ in fills} - needed - {0})
@@ -58,21 +57,20 @@ class RowMaker:
         made: list[Row] = []
         for masks in sorted(needed):
             encoded = self.encoder.masked(example.left, example.right, masks)
-            places = tuple(encoded.masks)
+            places = tuple(encoded.places)
             row = Row(
                 encoded.ids,
                 target=tuple(zip(places, target, strict=True)) if len(target) == masks else (),
                 nouns=(places[0], nouns) if nouns and masks == 1 else None,
                 fills=tuple(Fill(places, ids, gold) for ids, gold in fills if len(ids) == masks),
-                reference=(
-                    refer(encoded, example.start, example.candidates)
-                    if copied and masks == 1
-                    else None
-                ),
                 unit=unit,
             )
             with_mlm = self.use_mlm and not made
             made.append(self._with_mlm(row, places, random) if with_mlm else row)
+        if self.use_copy and any(candidate.gold for candidate in example.candidates):
+            seen = self.encoder.visible(example.left, example.surface, example.right)
+            reference = refer(seen, example.start, example.candidates)
+            made.append(Row(seen.ids, reference=reference, unit=unit))
         return made
 
     def _noun_ids(self, nouns: Sequence[str]) -> tuple[int, ...]:
