@@ -13,6 +13,7 @@ from kocoref.model.encoding import Encoder, budget_batches
 from kocoref.model.objective import Fill, Row
 
 RANKED_LENGTHS = 2
+"""With one, right answers would only ever compete with shorter ones."""
 BUCKET_STEPS = 8
 """Steps whose examples are sorted by length together, so that little is padded."""
 
