@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kocoref.examples.example import Example
-from kocoref.model.copying import refer
-from kocoref.model.encoding import Encoder, budget_batches
+from kocoref.model.copying import Reference, refer
+from kocoref.model.encoding import Encoded, Encoder, budget_batches
 from kocoref.model.objective import Fill, Row
 
 RANKED_LENGTHS = 2
@@ -35,8 +35,9 @@ class RowMaker:
 
         Candidates are ranked within at most ``RANKED_LENGTHS`` numbers of subwords, the right
         one's among them, another drawn anew each time: every further number is a row of its own.
-        Masked modelling of the same text is added to the first row, away from its masks. The rows
-        of one example share the number ``unit``.
+        Copying is learned with the pronoun in sight, as it is used, and from one mask, which
+        teaches the mask where to look. Masked modelling of the same text is added to the first
+        row, away from its masks. The rows of one example share the number ``unit``.
         """
         if example.task == "replay":
             return self._plain(example, random)
@@ -48,6 +49,11 @@ class RowMaker:
         found = example.candidates if self.use_rank else ()
         fills = [(self._known(candidate.form), candidate.gold) for candidate in found]
         right = [ids for ids, gold in fills if ids and gold]
+        copied = self.use_copy and any(candidate.gold for candidate in example.candidates)
+
+        def refer_from(encoded: Encoded) -> Reference | None:
+            return refer(encoded, example.start, example.candidates) if copied else None
+
         fills = fills if right else []
         needed = {len(target), int(bool(nouns))} - {0}
         if right and target not in right:
@@ -64,14 +70,14 @@ class RowMaker:
                 target=tuple(zip(places, target, strict=True)) if len(target) == masks else (),
                 nouns=(places[0], nouns) if nouns and masks == 1 else None,
                 fills=tuple(Fill(places, ids, gold) for ids, gold in fills if len(ids) == masks),
+                reference=refer_from(encoded) if masks == 1 else None,
                 unit=unit,
             )
             with_mlm = self.use_mlm and not made
             made.append(self._with_mlm(row, places, random) if with_mlm else row)
-        if self.use_copy and any(candidate.gold for candidate in example.candidates):
+        if copied:
             seen = self.encoder.visible(example.left, example.surface, example.right)
-            reference = refer(seen, example.start, example.candidates)
-            made.append(Row(seen.ids, reference=reference, unit=unit))
+            made.append(Row(seen.ids, reference=refer_from(seen), unit=unit))
         return made
 
     def _noun_ids(self, nouns: Sequence[str]) -> tuple[int, ...]:
