@@ -17,6 +17,7 @@ from kocoref.corpus.mentions import (
     noun_phrases,
     pronouns,
 )
+from kocoref.corpus.validation import PRONOUNS
 from kocoref.examples.antecedents import antecedent_form, candidates, marked_pronouns
 from kocoref.text.morphology import Token
 
@@ -103,6 +104,30 @@ def test_pronouns_are_tagged_so_by_kiwi(analysed: Make) -> None:
 def test_is_pronoun(analysed: Make, text: str, mention: str, expected: bool) -> None:
     document = analysed(text)
     assert is_pronoun(document, find(document, mention)) is expected
+
+
+def test_pronouns_of_the_passages_are_seen(passage_documents: list[Document]) -> None:
+    marks = [
+        (document, mention)
+        for document in passage_documents
+        for chain in document.chains
+        for mention in chain
+        if document.text[slice(*mention)] in PRONOUNS - {"둘"}
+    ]
+    missed = [d.text[slice(*mention)] for d, mention in marks if not is_pronoun(d, mention)]
+    assert len(marks) > len(passage_documents)
+    assert missed == []
+
+
+def test_a_pronoun_in_two_tokens_is_no_noun_phrase(passage_documents: list[Document]) -> None:
+    # Kiwi at times takes 그곳 for a determiner and a noun, depending on what is around.
+    found = [
+        document.text[phrase.span[0] - 1 : phrase.span[1]]
+        for document in passage_documents
+        for phrase in noun_phrases(document)
+        if phrase.form == "곳" and phrase.span[0] > 0
+    ]
+    assert not {"그곳", "이곳", "저곳"} & set(found)
 
 
 def test_entities_are_proper_nouns_of_two_syllables(analysed: Make) -> None:

@@ -16,8 +16,12 @@ _INSIDE_HEAD = _PART_OF_NOUN | {"NNB", "NR", "NP", "SSO", "SSC", "SW", "SO"}
 _TOPIC_PARTICLES = frozenset({"은", "는"})
 REFLEXIVES = frozenset({"자신", "자기", "자신들", "본인"})
 """Pronouns that Kiwi often calls nouns."""
-_UNTAGGED_PRONOUNS = REFLEXIVES | {"그", "이", "저"}
-"""With those that it at times calls determiners; as a whole mention they are pronouns."""
+_DETERMINERS = ("그", "이", "저")
+_UNTAGGED_PRONOUNS = REFLEXIVES.union(
+    _DETERMINERS, (d + noun + plural for d in _DETERMINERS for noun in ("것", "곳", "분")
+                   for plural in ("", "들")),
+)  # fmt: skip
+"""With those that Kiwi at times takes for determiners (그는), or determiner and noun (그곳)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ def noun_phrases(document: Document) -> list[NounPhrase]:
             continue
         span = (run[0].start, run[-1].end)
         form = document.text[slice(*span)]
-        if form in _UNTAGGED_PRONOUNS:
+        with_determiner = document.text[max(0, span[0] - 1) : span[1]]
+        if form in _UNTAGGED_PRONOUNS or with_determiner in _UNTAGGED_PRONOUNS:
             continue
         phrases.append(
             NounPhrase(
