@@ -1,0 +1,232 @@
+"""Pronouns of any text resolved by a model: the importable form of ``resolve.py``."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from math import exp
+from typing import Literal
+
+import torch
+
+from kocoref.corpus.document import Document, Span
+from kocoref.corpus.mentions import REFLEXIVES, noun_phrases
+from kocoref.evaluation.asking import candidate_queries
+from kocoref.evaluation.prediction import Answer, Query, ask
+from kocoref.examples.antecedents import MarkedPronoun, candidates
+from kocoref.examples.items import AntecedentItem
+from kocoref.examples.window import window
+from kocoref.model.checkpoint import Checkpoint, load_checkpoint
+from kocoref.model.encoding import Encoder
+from kocoref.text.morphology import NOUN_TAGS, PRONOUN_TAG, Analysis, Analyzer, Token
+
+SKIPPED = frozenset(
+    {"나", "저", "우리", "저희", "울", "여", "소인", "소첩"}
+    | {"너", "니", "너희", "당신", "그대", "자네", "여러분"}
+    | {"누구", "누", "뉘", "무엇", "무어", "뭐", "뭣", "머", "어디", "언제", "얼마"}
+    | {"아무", "아무개", "모", "거시기"}
+    | {"이쪽", "그쪽", "저쪽", "이편", "저편"}
+)
+"""Pronouns that are not resolved, as Kiwi names them (내 is 나, 제 is 저).
+
+The first and second persons are whoever speaks and listens, whom a text need not name;
+interrogative and indefinite pronouns refer to nothing yet; directions seldom to a noun.
+"""
+_DETERMINERS = frozenset({"그", "이", "저"})
+_SPELT_TOGETHER = frozenset({"것", "곳", "분"})
+_PLURALS = frozenset({"들", "네"})
+_IN_COMPOUNDS = NOUN_TAGS | {"XSN", "XSV", "XSA"}
+_SYLLABLES = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|.", re.DOTALL)
+BATCH_TOKENS = 8192
+"""Padded tokens that go through the model at once."""
+
+Scorer = Literal["copy", "mlm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Antecedent:
+    """What a pronoun may refer to: a noun phrase, where it last stood, and its probability."""
+
+    form: str
+    span: Span
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A pronoun and all noun phrases before it within the window, the likeliest first."""
+
+    form: str
+    span: Span
+    candidates: tuple[Antecedent, ...]
+
+
+class Resolver:
+    """A model that finds the antecedents of pronouns; loaded once, asked many times.
+
+    ``model`` is a directory or a Hugging Face id, ``window`` the characters of text that the model
+    sees around a pronoun. ``scorer`` is ``copy`` (the copying head: where candidates stand) or
+    ``mlm`` (masked language modelling: what they are called); without it, ``copy`` if the model's
+    copying head was trained.
+
+    Raises:
+        InputError: the model cannot be loaded.
+    """
+
+    def __init__(self, model: str, window: int = 600, scorer: Scorer | None = None) -> None:
+        self._checkpoint = load_checkpoint(model)
+        self._checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        self._encoder = Encoder(self._checkpoint.tokenizer, self._checkpoint.max_length)
+        self._window = window
+        self.scorer: Scorer = scorer or ("copy" if _copies(self._checkpoint) else "mlm")
+
+    def resolve(self, texts: Sequence[str]) -> list[list[Resolution]]:
+        """The resolved pronouns of each text in order, all asked in one batched pass.
+
+        Spans are in characters of the texts as given, end exclusive; the probabilities of all
+        candidates of a pronoun sum to one. A pronoun without a noun before it has no candidates.
+        """
+        composed = [_compose(text) for text in texts]
+        analyses = _analyzer().analyze(text for text, _ in composed)
+        found = [
+            list(self._items(text, analysis))
+            for (text, _), analysis in zip(composed, analyses, strict=True)
+        ]
+        queries: list[Query] = []
+        places: list[list[tuple[int, int]]] = []
+        for item in (item for items in found for item in items if item.candidates):
+            asked, where = self._queries(item)
+            places.append([(len(queries) + query, place) for query, place in where])
+            queries += asked
+        answers = ask(self._checkpoint, queries, BATCH_TOKENS, "resolve")
+        scores = iter([self._scores(answers, where) for where in places])
+        return [
+            [
+                _resolution(text, edges, item, next(scores) if item.candidates else [])
+                for item in items
+            ]
+            for text, (_, edges), items in zip(texts, composed, found, strict=True)
+        ]
+
+    def _items(self, text: str, analysis: Analysis) -> Iterator[AntecedentItem]:
+        sentences, tokens = analysis
+        document = Document("", text, "", "", sentences, tokens)
+        spans = list(resolvable_pronouns(document))
+        inside = {place for span in spans for place in range(*span)}
+        phrases = [phrase for phrase in noun_phrases(document) if phrase.span[0] not in inside]
+        begins = [phrase.span[0] for phrase in phrases]
+        for span in spans:
+            start, end = window(document, span, self._window)
+            near = phrases[bisect_left(begins, start) : bisect_left(begins, span[0])]
+            yield AntecedentItem(
+                document=document.id,
+                start=start,
+                left=text[start : span[0]],
+                surface=text[slice(*span)],
+                right=text[span[1] : end],
+                distance=0,
+                candidates=tuple(candidates(near, MarkedPronoun(span, (), span), start)),
+            )
+
+    def _queries(self, item: AntecedentItem) -> tuple[list[Query], list[tuple[int, int]]]:
+        """What to ask, and for each candidate the query and the place in it of its score."""
+        queries, places = candidate_queries(self._encoder, item)
+        if self.scorer == "copy":  # the first query asks the copying head
+            return queries[:1], [(0, place) for place in range(len(places))]
+        return queries, places
+
+    def _scores(self, answers: Sequence[Answer], places: Sequence[tuple[int, int]]) -> list[float]:
+        if self.scorer == "copy":
+            return [answers[query].copy_scores[place] for query, place in places]
+        return [answers[query].scores[place] for query, place in places]
+
+
+@cache
+def _analyzer() -> Analyzer:
+    """One for all resolvers: it takes a second to load."""
+    return Analyzer()
+
+
+def _copies(checkpoint: Checkpoint) -> bool:
+    """Whether the copying head is another than the one it begins as."""
+    weight = checkpoint.model.copying.query.weight
+    return not torch.equal(weight, torch.eye(len(weight), device=weight.device))
+
+
+def _compose(text: str) -> tuple[str, list[int]]:
+    """The text with decomposed Hangul (NFD) in syllables, and the edges of its characters in it.
+
+    Kiwi knows only whole syllables.
+    """
+    parts = _SYLLABLES.findall(text)
+    composed = (unicodedata.normalize("NFC", part) if len(part) > 1 else part for part in parts)
+    return "".join(composed), [0, *accumulate(map(len, parts))]
+
+
+def _resolution(
+    text: str, edges: Sequence[int], item: AntecedentItem, scores: Sequence[float]
+) -> Resolution:
+    def in_text(start: int, length: int) -> tuple[str, Span]:
+        span = edges[start], edges[start + length]
+        return text[slice(*span)], span
+
+    weights = [exp(score - max(scores)) for score in scores]
+    ranked = sorted(zip(weights, item.candidates, strict=True), key=lambda pair: -pair[0])
+    return Resolution(
+        *in_text(item.start + len(item.left), len(item.surface)),
+        tuple(
+            Antecedent(*in_text(candidate.last, len(candidate.form)), weight / sum(weights))
+            for weight, candidate in ranked
+        ),
+    )
+
+
+def resolvable_pronouns(document: Document) -> Iterator[Span]:
+    """The pronouns of the third person, demonstratives and reflexives that stand by themselves.
+
+    A plural suffix belongs to them. Those of :data:`SKIPPED` are left out.
+    """
+    tokens = document.tokens
+    for i, token in enumerate(tokens):
+        before = tokens[i - 1] if i else None
+        length = _pronoun_at(before, tokens[i : i + 2])
+        if not length:
+            continue
+        end = i + length
+        while _glued(tokens, end) and tokens[end].tag == "XSN" and tokens[end].form in _PLURALS:
+            end += 1
+        in_compound = _glued(tokens, end) and tokens[end].tag in _IN_COMPOUNDS
+        span = token.start, tokens[end - 1].end
+        # 그들끼리 is a pronoun with its suffix, 자기소개 and 그간 are other words.
+        if in_compound and tokens[end].form != "끼리":
+            continue
+        if length > 1 or token.form not in SKIPPED or document.text[slice(*span)] == "저들":
+            yield span
+
+
+def _glued(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a token follows the one before it without a space."""
+    return i < len(tokens) and tokens[i].start == tokens[i - 1].end
+
+
+def _pronoun_at(before: Token | None, tokens: Sequence[Token]) -> int:
+    """Of how many tokens the pronoun is that begins the tokens: none, one or two."""
+    token = tokens[0]
+    if token.form in REFLEXIVES and token.tag in NOUN_TAGS | {PRONOUN_TAG}:
+        # 나 자신 is the first person; a noun directly before makes a compound.
+        of_skipped = before is not None and before.tag == PRONOUN_TAG and before.form in SKIPPED
+        compound = before is not None and before.tag in NOUN_TAGS and before.end == token.start
+        return int(not of_skipped and not compound)
+    if token.tag == PRONOUN_TAG:
+        return 1
+    if token.tag == "MM" and token.form in _DETERMINERS and _glued(tokens, 1):
+        # Kiwi at times takes 그 of 그는 for a determiner, and 그곳 for a determiner and a noun.
+        if tokens[1].form in _SPELT_TOGETHER:
+            return 2
+        return int(tokens[1].tag[0] == "J")
+    return 0
