@@ -154,7 +154,7 @@ def load_settings(name: str, kind: type[AnySection], path: Path = PARAMS) -> Any
     except ValidationError as error:
         problems = [
             f"{'.'.join([name, *map(str, problem['loc'])])}: {problem['msg']}"
-            f" (got {problem['input']!r})"
+            + ("" if problem["type"] == "missing" else f" (got {problem['input']!r})")
             for problem in error.errors()
         ]
         raise InputError(f"{path}: {'; '.join(problems)}") from None

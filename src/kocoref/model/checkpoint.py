@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
@@ -122,7 +123,7 @@ def load_checkpoint(
             **({"attn_implementation": "eager"} if plain else {}),
             **source,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"checkpoint {name}: cannot be loaded: {reason}") from None
     missing = sorted(report["missing_keys"])
