@@ -429,6 +429,13 @@ def test_directory_without_a_model_is_an_error(tmp_path: Path) -> None:
         load_checkpoint(str(tmp_path))
 
 
+def test_truncated_weights_are_an_error(make_tiny: Callable[..., Path], tmp_path: Path) -> None:
+    weights = make_tiny() / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_checkpoint(str(weights.parent))
+
+
 def test_checkpoint_without_a_head_is_an_error(tiny: Path, tmp_path: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
