@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from kocoref.errors import InputError
 from kocoref.runtime import fix_arithmetic
+from kocoref.stage import one_line_errors
 
 if TYPE_CHECKING:
     from kocoref.resolver import Resolution
@@ -94,14 +95,8 @@ def main() -> None:
     os.environ.setdefault("TQDM_DELAY", "5")  # progress of what takes seconds only
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     fix_arithmetic(True, THREADS, "fp32")
-    try:
+    with one_line_errors():
         resolve(arguments)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
 
 
 def resolve(arguments: argparse.Namespace) -> None:

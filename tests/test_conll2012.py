@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import gzip
+from functools import partial
 from pathlib import Path
 
 import pytest
+from gold_files import failure_as, read_as, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.gold import read_gold
 from kocoref.errors import InputError
-from kocoref.settings import GoldSettings
 
 Mention = tuple[int, int, int]
 """Sentence, first and last word."""
 
 
-def read(path: object) -> list[Document]:
-    return list(read_gold(GoldSettings(name="gold", path=str(path), format="conll2012")))
-
-
-def failure(path: Path) -> str:
-    with pytest.raises(InputError) as raised:
-        read(path)
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
+read = partial(read_as, "conll2012")
+failure = partial(failure_as, "conll2012")
 
 
 def row(word: str, coreference: str = "-") -> str:
@@ -35,10 +28,6 @@ def row(word: str, coreference: str = "-") -> str:
 
 def part(*lines: str, begin: str = "#begin document (소설); part 000") -> str:
     return "\n".join([begin, *lines, "#end document"]) + "\n"
-
-
-def texts(document: Document) -> list[list[str]]:
-    return [[document.text[start:end] for start, end in chain] for chain in document.chains]
 
 
 def test_words_and_sentences_are_joined_by_a_space(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_scores_by_hand() -> None:
     head = CopyHead(2)
     # The pronoun (1, 2); an occurrence at 1; one of two pieces at 2 and 3, mean (2, 1).
     states = torch.tensor([[[1.0, 2.0], [3.0, 0.0], [4.0, 0.0], [0.0, 2.0]]])
-    found = gather_references([(0, reference([(1,)], [(2, 3)], [(1,), (2, 3)], []))])
+    found = gather_references([reference([(1,)], [(2, 3)], [(1,), (2, 3)], [])])
     scores = head(states, found).tolist()
     one, two = 3 / sqrt(2), 4 / sqrt(2)
     assert scores == pytest.approx([one, two, log(exp(one) + exp(two)), UNSEEN])
@@ -91,7 +91,7 @@ def test_scores_by_hand() -> None:
 
 def test_a_pronoun_of_several_pieces_is_their_mean() -> None:
     states = torch.tensor([[[2.0, 0.0], [0.0, 4.0], [3.0, 1.0]]])
-    found = gather_references([(0, reference([(2,)], pronoun=(0, 1)))])
+    found = gather_references([reference([(2,)], pronoun=(0, 1))])
     assert CopyHead(2)(states, found).tolist() == pytest.approx([(1 * 3 + 2 * 1) / sqrt(2)])
 
 
@@ -102,10 +102,9 @@ def test_rows_do_not_mix() -> None:
         reference([(1,)], [(2, 3)], pronoun=(4,)),
         reference([(4,), (0, 1)], [(3,)], pronoun=(2,)),
     ]
-    together = head(states, gather_references([(0, parts[0]), (2, parts[1])]))
+    together = head(states, gather_references([parts[0], None, parts[1]]))
     alone = [
-        head(states[[row]], gather_references([(0, p)]))
-        for row, p in zip((0, 2), parts, strict=True)
+        head(states[[row]], gather_references([p])) for row, p in zip((0, 2), parts, strict=True)
     ]
     torch.testing.assert_close(together, torch.cat(alone))
 

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+from gold_files import failure_as, read_as, texts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.gold import read_gold
 from kocoref.errors import InputError
-from kocoref.settings import GoldSettings
 
 HEADER = "# newdoc id = 글\n# global.Entity = eid-etype-head-other\n"
 
 
-def read(path: object) -> list[Document]:
-    return list(read_gold(GoldSettings(name="gold", path=str(path), format="corefud")))
-
-
-def failure(path: Path) -> str:
-    with pytest.raises(InputError) as raised:
-        read(path)
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
+read = partial(read_as, "corefud")
+failure = partial(failure_as, "corefud")
 
 
 def row(number: object, form: str, entity: str = "", *, space: bool = True) -> str:
@@ -42,10 +35,6 @@ def write(path: Path, *rows: str) -> Document:
     path.write_text(sentence(*rows, comments=HEADER), encoding="utf-8")
     (document,) = read(path)
     return document
-
-
-def texts(document: Document) -> list[list[str]]:
-    return [[document.text[start:end] for start, end in chain] for chain in document.chains]
 
 
 def test_text_tokens_and_singletons(tmp_path: Path) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gold_files import failure_as, read_as
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kocoref.corpus.document import Document
-from kocoref.corpus.gold import read_gold
 from kocoref.errors import InputError
-from kocoref.settings import GoldSettings
 
 GOLD = sorted((Path(__file__).parents[2] / "shared/gold").glob("*.jsonl"))
 ROW = {
@@ -26,15 +26,8 @@ ROW = {
 }
 
 
-def read(path: object) -> list[Document]:
-    return list(read_gold(GoldSettings(name="gold", path=str(path), format="spans")))
-
-
-def failure(path: object) -> str:
-    with pytest.raises(InputError) as raised:
-        read(path)
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
+read = partial(read_as, "spans")
+failure = partial(failure_as, "spans")
 
 
 def lines(*rows: object) -> bytes:

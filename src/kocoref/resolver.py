@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +14,13 @@ from typing import Literal
 import torch
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.mentions import REFLEXIVES, noun_phrases
-from kocoref.evaluation.asking import candidate_queries
+from kocoref.corpus.mentions import (
+    DEPENDENT_NOUNS,
+    DETERMINERS,
+    REFLEXIVES,
+    noun_phrases,
+)
+from kocoref.evaluation.asking import candidate_queries, copy_query
 from kocoref.evaluation.prediction import Answer, Query, ask
 from kocoref.examples.antecedents import MarkedPronoun, candidates
 from kocoref.examples.items import AntecedentItem
@@ -37,8 +41,6 @@ SKIPPED = frozenset(
 The first and second persons are whoever speaks and listens, whom a text need not name;
 interrogative and indefinite pronouns refer to nothing yet; directions seldom to a noun.
 """
-_DETERMINERS = frozenset({"그", "이", "저"})
-_SPELT_TOGETHER = frozenset({"것", "곳", "분"})
 _PLURALS = frozenset({"들", "네"})
 _IN_COMPOUNDS = NOUN_TAGS | {"XSN", "XSV", "XSA"}
 _SYLLABLES = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|.", re.DOTALL)
@@ -119,10 +121,8 @@ class Resolver:
         spans = list(resolvable_pronouns(document))
         inside = {place for span in spans for place in range(*span)}
         phrases = [phrase for phrase in noun_phrases(document) if phrase.span[0] not in inside]
-        begins = [phrase.span[0] for phrase in phrases]
         for span in spans:
             start, end = window(document, span, self._window)
-            near = phrases[bisect_left(begins, start) : bisect_left(begins, span[0])]
             yield AntecedentItem(
                 document=document.id,
                 start=start,
@@ -130,15 +130,15 @@ class Resolver:
                 surface=text[slice(*span)],
                 right=text[span[1] : end],
                 distance=0,
-                candidates=tuple(candidates(near, MarkedPronoun(span, (), span), start)),
+                candidates=tuple(candidates(phrases, MarkedPronoun(span, (), span), start)),
             )
 
     def _queries(self, item: AntecedentItem) -> tuple[list[Query], list[tuple[int, int]]]:
         """What to ask, and for each candidate the query and the place in it of its score."""
-        queries, places = candidate_queries(self._encoder, item)
-        if self.scorer == "copy":  # the first query asks the copying head
-            return queries[:1], [(0, place) for place in range(len(places))]
-        return queries, places
+        if self.scorer == "copy":
+            places = [(0, place) for place in range(len(item.candidates))]
+            return [copy_query(self._encoder, item)], places
+        return candidate_queries(self._encoder, item)
 
     def _scores(self, answers: Sequence[Answer], places: Sequence[tuple[int, int]]) -> list[float]:
         if self.scorer == "copy":
@@ -224,9 +224,9 @@ def _pronoun_at(before: Token | None, tokens: Sequence[Token]) -> int:
         return int(not of_skipped and not compound)
     if token.tag == PRONOUN_TAG:
         return 1
-    if token.tag == "MM" and token.form in _DETERMINERS and _glued(tokens, 1):
+    if token.tag == "MM" and token.form in DETERMINERS and _glued(tokens, 1):
         # Kiwi at times takes 그 of 그는 for a determiner, and 그곳 for a determiner and a noun.
-        if tokens[1].form in _SPELT_TOGETHER:
+        if tokens[1].form in DEPENDENT_NOUNS:
             return 2
         return int(tokens[1].tag[0] == "J")
     return 0

@@ -16,9 +16,11 @@ _INSIDE_HEAD = _PART_OF_NOUN | {"NNB", "NR", "NP", "SSO", "SSC", "SW", "SO"}
 _TOPIC_PARTICLES = frozenset({"은", "는"})
 REFLEXIVES = frozenset({"자신", "자기", "자신들", "본인"})
 """Pronouns that Kiwi often calls nouns."""
-_DETERMINERS = ("그", "이", "저")
+DETERMINERS = ("그", "이", "저")
+DEPENDENT_NOUNS = ("것", "곳", "분")
+"""What makes a pronoun of a determiner before it."""
 _UNTAGGED_PRONOUNS = REFLEXIVES.union(
-    _DETERMINERS, (d + noun + plural for d in _DETERMINERS for noun in ("것", "곳", "분")
+    DETERMINERS, (d + noun + plural for d in DETERMINERS for noun in DEPENDENT_NOUNS
                    for plural in ("", "들")),
 )  # fmt: skip
 """With those that Kiwi at times takes for determiners (그는), or determiner and noun (그곳)."""

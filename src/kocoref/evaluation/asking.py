@@ -66,7 +66,8 @@ def evaluate(
     ):
         for antecedent in items.antecedent:
             made, places = candidate_queries(encoder, antecedent)
-            expect(made, _antecedent(outcome, antecedent, places))
+            expect([copy_query(encoder, antecedent), *made],
+                   _antecedent(outcome, antecedent, places))  # fmt: skip
     if "pseudo_bpc" in wanted:
         for plain in items.plain:
             made, characters = _pseudo_queries(encoder, plain.text)
@@ -78,19 +79,23 @@ def evaluate(
     return outcome
 
 
+def copy_query(encoder: Encoder, item: AntecedentItem) -> Query:
+    """What the copying head is asked: the text as it is, the pronoun in sight."""
+    seen = encoder.visible(item.left, item.surface, item.right)
+    return Query(seen.ids, [], reference=refer(seen, item.start, item.candidates))
+
+
 def candidate_queries(
     encoder: Encoder, item: AntecedentItem
 ) -> tuple[list[Query], list[tuple[int, int]]]:
-    """A query without masks for the copying head, one for each number of subwords.
+    """One query for each number of subwords, and where each candidate's score will be.
 
-    A candidate is scored with as many masks as it has subwords (Kocijan et al. 2019); also returns
-    the query and the place in it where each candidate's score will be.
+    A candidate is scored with as many masks as it has subwords (Kocijan et al. 2019).
     """
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, candidate in enumerate(item.candidates):
         by_length[len(encoder.subwords(candidate.form))].append(index)
-    seen = encoder.visible(item.left, item.surface, item.right)
-    queries = [Query(seen.ids, [], reference=refer(seen, item.start, item.candidates))]
+    queries: list[Query] = []
     places = [(0, 0)] * len(item.candidates)
     for masks, indices in sorted(by_length.items()):
         encoded = encoder.masked(item.left, item.right, masks)
@@ -155,8 +160,9 @@ def _antecedent(
     outcome: Outcome, item: AntecedentItem, places: Sequence[tuple[int, int]]
 ) -> Callable[[Sequence[Answer]], None]:
     def count(answers: Sequence[Answer]) -> None:
-        scores = [answers[query].scores[place] for query, place in places]
-        copied = answers[0].copy_scores
+        copying, *filling = answers
+        scores = [filling[query].scores[place] for query, place in places]
+        copied = copying.copy_scores
         hit = count_antecedent(outcome, item, scores, "antecedent")
         copy_hit = count_antecedent(outcome, item, copied, "copy")
         outcome.predictions.append(

@@ -64,30 +64,27 @@ def ask(
                 attention[row, : len(queries[i].ids)] = 1
                 places += [(row, mask) for mask in queries[i].masks]
             rows, positions = torch.tensor(places, dtype=torch.long).reshape(-1, 2).T.to(device)
-            asked = [(row, queries[i].reference) for row, i in enumerate(batch)]
-            references = gather_references([(row, r) for row, r in asked if r is not None])
+            references = gather_references([queries[i].reference for i in batch])
             output = model(
                 ids.to(device), attention.to(device), rows, positions, references.to(device)
             )
             log_probs = output.logits.float().log_softmax(dim=-1).cpu()
-            copy_scores = output.copy_scores.double().tolist()
-            first = copied = 0
-            for i in batch:
-                masks = len(queries[i].masks)
-                answer = _answer(queries[i], log_probs[first : first + masks])
-                first += masks
-                reference = queries[i].reference
-                if reference is not None:
-                    answer.copy_scores.extend(copy_scores[copied : copied + len(reference.gold)])
-                    copied += len(reference.gold)
-                answers[i] = answer
+            masks = [len(queries[i].masks) for i in batch]
+            candidates = [len(r.gold) if (r := queries[i].reference) else 0 for i in batch]
+            for i, of_masks, of_candidates in zip(
+                batch,
+                log_probs.split(masks),
+                output.copy_scores.double().split(candidates),
+                strict=True,
+            ):
+                answers[i] = _answer(queries[i], of_masks, of_candidates.tolist())
             progress.update(len(batch))
     model.train(was_training)
     return [answer for answer in answers if answer is not None]
 
 
-def _answer(query: Query, log_probs: Tensor) -> Answer:
-    answer = Answer(masks=len(query.masks))
+def _answer(query: Query, log_probs: Tensor, copy_scores: list[float]) -> Answer:
+    answer = Answer(masks=len(query.masks), copy_scores=copy_scores)
     if query.fills:
         ids = torch.tensor(query.fills).T
         answer.scores.extend(log_probs.gather(1, ids).double().mean(dim=0).tolist())

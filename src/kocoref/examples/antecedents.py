@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,13 +68,17 @@ def marked_pronouns(document: Document) -> list[MarkedPronoun]:
 def candidates(
     phrases: Sequence[NounPhrase], pronoun: MarkedPronoun, start: int
 ) -> list[Candidate]:
-    """The document's noun phrases between ``start`` and the pronoun by form.
+    """The noun phrases between ``start`` and the pronoun by form, in order of first occurrence.
 
-    In order of their first occurrence.
+    ``phrases`` are those of the document, in its order.
     """
     by_form: dict[str, list[NounPhrase]] = {}
-    for phrase in phrases:
-        if start <= phrase.span[0] and phrase.span[1] <= pronoun.span[0]:
+    first, last = (
+        bisect_left(phrases, edge, key=lambda phrase: phrase.span[0])
+        for edge in (start, pronoun.span[0])
+    )
+    for phrase in phrases[first:last]:
+        if phrase.span[1] <= pronoun.span[0]:
             by_form.setdefault(phrase.form, []).append(phrase)
     return [
         Candidate(

@@ -72,8 +72,8 @@ def refer(encoded: Encoded, start: int, candidates: Sequence[Candidate]) -> Refe
     )
 
 
-def gather_references(found: Sequence[tuple[int, Reference]]) -> References:
-    """The references of some rows, each with the number of its row in the batch."""
+def gather_references(by_row: Sequence[Reference | None]) -> References:
+    """The references of the rows of a batch, for the rows that have one."""
     pieces: list[tuple[int, int, float, int]] = []
     spans = count()
 
@@ -85,7 +85,9 @@ def gather_references(found: Sequence[tuple[int, Reference]]) -> References:
     pronouns: list[int] = []
     occurrences: list[tuple[int, int]] = []
     candidates: list[tuple[int, bool]] = []
-    for row, reference in found:
+    for row, reference in enumerate(by_row):
+        if reference is None:
+            continue
         for places_of, gold in zip(reference.candidates, reference.gold, strict=True):
             occurrences += [(span(row, places), len(candidates)) for places in places_of]
             candidates.append((len(pronouns), gold))

@@ -152,9 +152,7 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
         fill_of=whole([item[3] for item in fills]),
         unit_of=whole([unit for unit, _ in candidates]),
         gold=torch.tensor([gold for _, gold in candidates], dtype=torch.bool),
-        references=gather_references(
-            [(i, row.reference) for i, row in enumerate(rows) if row.reference is not None]
-        ),
+        references=gather_references([row.reference for row in rows]),
     )
 
 
