@@ -13,11 +13,12 @@ from kocoref.corpus.document import Document
 from kocoref.corpus.passages import TYPES, Mention, Passage, parse, read_passages
 from kocoref.corpus.similarity import near_duplicates, sketch
 from kocoref.corpus.splits import SPLITS
-from kocoref.corpus.validation import check, main, problems
+from kocoref.corpus.validation import LONG, check, main, problems
 from kocoref.errors import InputError
 
 PASSAGES = Path(__file__).parents[1] / "data/raw/passages"
 FILES = sorted(PASSAGES.glob("*/*.txt"))
+LONG_FILES = sorted((PASSAGES.parent / "long").glob("*/*.txt"))
 
 SOUND = (
     "[1:PER 김서연]은 [2:LOC 부산]에서 태어나 열 살 때까지 바다를 보며 자랐다. "
@@ -165,7 +166,13 @@ def test_problem_is_named(kiwi: Kiwi, old: str, new: str, problem: str | None) -
 def test_too_long_passage(kiwi: Kiwi) -> None:
     found = problems(parsed(SOUND + " 비가 왔다." * 50), kiwi)
     assert any("outside 80 to 400" in problem for problem in found)
-    assert any(problem.endswith("sentences") for problem in found)
+    assert any("sentences, outside 2 to 8" in problem for problem in found)
+
+
+def test_long_passages_have_bounds_of_their_own(kiwi: Kiwi) -> None:
+    long = parsed(SOUND + " 비가 왔다." * 60)
+    assert problems(parsed(SOUND), kiwi, LONG)
+    assert problems(long, kiwi, LONG) == ["63 sentences, outside 4 to 50"]
 
 
 def test_single_chain_is_a_problem(kiwi: Kiwi) -> None:
@@ -208,12 +215,23 @@ def test_every_split_has_files() -> None:
 def test_committed_passages_are_sound() -> None:
     found, counts = check(FILES)
     assert found == []
-    assert counts["passages"] >= 600
+    assert counts["passages"] >= 1200
+
+
+@pytest.mark.slow
+def test_committed_long_passages_are_sound() -> None:
+    found, counts = check(LONG_FILES, LONG)
+    assert found == []
+    assert counts["passages"] >= 500
+
+
+def test_long_passages_are_for_training_and_validation_only() -> None:
+    assert {path.parent.name for path in LONG_FILES} == {"train", "validation"}
 
 
 def test_committed_passages_are_no_near_duplicates_across_splits() -> None:
     split_of, sketches = {}, {}
-    for path in FILES:
+    for path in [*FILES, *LONG_FILES]:
         for passage in read_passages(path):
             split_of[passage.id] = path.parent.name
             sketches[passage.id] = sketch(passage.text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kiwipiepy import Kiwi
@@ -13,55 +15,23 @@ from kocoref.corpus.mentions import REFLEXIVES
 from kocoref.corpus.passages import Passage, read_passages
 from kocoref.corpus.similarity import near_duplicates, sketch
 
-MIN_CHARACTERS, MAX_CHARACTERS = 80, 400
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Least and most characters and sentences of a passage."""
+
+    characters: tuple[int, int]
+    sentences: tuple[int, int]
+
+
+SHORT = Lengths(characters=(80, 400), sentences=(2, 8))
+LONG = Lengths(characters=(450, 1300), sentences=(4, 50))
+
 PRONOUNS = frozenset(
-    [
-        "그",
-        "그녀",
-        "그들",
-        "그것",
-        "그것들",
-        "이것",
-        "이것들",
-        "저것",
-        "이",
-        "이들",
-        "저",
-        "그곳",
-        "이곳",
-        "저곳",
-        "거기",
-        "여기",
-        "저기",
-        "자신",
-        "자기",
-        "그이",
-        "그분",
-        "이분",
-        "저분",
-        "그분들",
-        "이분들",
-        "그녀들",
-        "얘",
-        "걔",
-        "쟤",
-        "이자",
-        "그자",
-        "둘",
-        "당신",
-        "나",
-        "너",
-        "우리",
-        "저희",
-        "내",
-        "네",
-        "제",
-        "그대",
-        "너희",
-        "자신들",
-        "자네",
-        "본인",
-    ]
+    """
+    그 그녀 그들 그것 그것들 이것 이것들 저것 이 이들 저 그곳 이곳 저곳 거기 여기 저기
+    자신 자기 본인 자신들 그이 그분 이분 저분 그분들 이분들 그녀들 얘 걔 쟤 이자 그자 둘
+    나 내 우리 저희 제 너 네 너희 당신 그대 자네
+    """.split()
 )
 
 
@@ -74,15 +44,17 @@ def pronoun_mentions(passage: Passage) -> list[int]:
     ]
 
 
-def problems(passage: Passage, kiwi: Kiwi) -> list[str]:
+def problems(passage: Passage, kiwi: Kiwi, lengths: Lengths = SHORT) -> list[str]:
     """What is wrong with one passage, as sentences; empty when it is sound."""
     found = []
     text = passage.text
-    if not MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS:
-        found.append(f"{len(text)} characters, outside {MIN_CHARACTERS} to {MAX_CHARACTERS}")
+    least, most = lengths.characters
+    if not least <= len(text) <= most:
+        found.append(f"{len(text)} characters, outside {least} to {most}")
     sentences = kiwi.split_into_sents(text)
-    if not 2 <= len(sentences) <= 8:
-        found.append(f"{len(sentences)} sentences")
+    least, most = lengths.sentences
+    if not least <= len(sentences) <= most:
+        found.append(f"{len(sentences)} sentences, outside {least} to {most}")
     pronouns = pronoun_mentions(passage)
     resolved = [index for index in pronouns if _antecedents(passage, index)]
     if not resolved:
@@ -134,7 +106,7 @@ def _unmarked_names(passage: Passage) -> list[str]:
     return found
 
 
-def check(paths: Iterable[Path]) -> tuple[list[str], Counter[str]]:
+def check(paths: Iterable[Path], lengths: Lengths = SHORT) -> tuple[list[str], Counter[str]]:
     """All problems in some files, each with its passage, and counts for a summary."""
     kiwi = Kiwi()
     found: list[str] = []
@@ -142,7 +114,9 @@ def check(paths: Iterable[Path]) -> tuple[list[str], Counter[str]]:
     passages: list[Passage] = []
     for path in paths:
         for passage in read_passages(path):
-            found += [f"{path}: {passage.id}: {problem}" for problem in problems(passage, kiwi)]
+            found += [
+                f"{path}: {passage.id}: {problem}" for problem in problems(passage, kiwi, lengths)
+            ]
             for index in pronoun_mentions(passage):
                 counts[passage.text[slice(*passage.mentions[index].span)]] += 1
             passages.append(passage)
@@ -156,7 +130,11 @@ def check(paths: Iterable[Path]) -> tuple[list[str], Counter[str]]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print problems and counts; exit status 1 when there are problems."""
-    found, counts = check([Path(argument) for argument in arguments])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, help="files of marked passages")
+    parser.add_argument("--long", action="store_true", help="the bounds of data/raw/long")
+    options = parser.parse_args(arguments)
+    found, counts = check(options.files, LONG if options.long else SHORT)
     print("\n".join(found))
     print(f"{len(found)} problems;", dict(counts.most_common()))
     return 1 if found else 0
