@@ -51,6 +51,7 @@ def measure(settings: EvaluateSettings) -> None:
     from kocoref.evaluation.measures import (
         MEASURES,
         QUICK_MEASURES,
+        SCORERS,
         SEED_MEASURES,
         STRICT_MEASURES,
     )
@@ -80,12 +81,14 @@ def measure(settings: EvaluateSettings) -> None:
         wanted = tuple(MEASURES) if compared else QUICK_MEASURES
         with accelerator.autocast():
             outcomes[directory.name] = evaluate(
-                checkpoint, items, wanted, settings.batch_tokens, nouns, directory.name
-            )
+                checkpoint, items, wanted, settings.batch_tokens, settings.template, nouns,
+                directory.name,
+            )  # fmt: skip
             for name, part in gold.items() if compared else ():
                 in_gold[name][directory.name] = evaluate(
-                    checkpoint, part, STRICT_MEASURES, settings.batch_tokens, nouns, name
-                )
+                    checkpoint, part, STRICT_MEASURES, settings.batch_tokens, settings.template,
+                    nouns, name,
+                )  # fmt: skip
 
     roles = {"base": directories[0].name, "finetuned": best.name}
     frequent = json.loads(FREQUENT_NOUNS.read_text(encoding="utf-8"))
@@ -108,7 +111,9 @@ def measure(settings: EvaluateSettings) -> None:
     write_json(METRICS / "metrics.json", metrics)
     write_json(METRICS / "significance.json", compare(compared_on, settings))
     slices = {
-        f"{name}.{role}": slice_accuracy(outcome[role].predictions)
+        f"{name}.{role}": {
+            scorer: slice_accuracy(outcome[role].predictions, scorer) for scorer in SCORERS
+        }
         for name, outcome in compared_on.items()
         for role in roles
     }

@@ -50,6 +50,12 @@ def check(settings: FinetuneSettings) -> None:
             f"finetune.option {settings.option} learns by target_weight and mlm_weight, and both"
             " are 0"
         )
+    readable = settings.rank_weight or settings.copy_weight or settings.mlm_weight
+    if settings.reading_share == 1 and not readable:
+        raise InputError(
+            "finetune.reading_share is 1, but readings teach ranking, copying and masked modelling,"
+            " and rank_weight, copy_weight and mlm_weight are all 0"
+        )
     weights = ("target_weight", "nouns_weight", "rank_weight", "copy_weight", "mlm_weight")
     if not any(getattr(settings, name) for name in weights):
         raise InputError(f"finetune: {', '.join(weights)} are all 0: nothing to learn")
@@ -76,11 +82,14 @@ def train(settings: FinetuneSettings) -> None:
     set_seed(settings.seed)
     accelerator = Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision))
     checkpoint = load_checkpoint(settings.base, settings.base_revision, settings.mixed_precision)
+    checkpoint.model.copying.salience.requires_grad_(settings.copy_salience)
     documents = list(read_documents(PREPARED / "train.jsonl"))
     maker = ExampleMaker(
         window=settings.window,
         radius=settings.context_sentences,
         per_document=settings.examples_per_document,
+        reading_share=settings.reading_share,
+        reading_window=settings.reading_window,
         seed=settings.seed,
     )
     phases = make_examples(settings.option, documents, maker, settings.max_examples)
@@ -89,7 +98,9 @@ def train(settings: FinetuneSettings) -> None:
     wanted = [name for name in MEASURES if name in (settings.select_by, *QUICK_MEASURES)]
 
     def validate(current: Checkpoint) -> dict[str, float]:
-        outcome = evaluate(current, items, wanted, settings.batch_tokens, nouns, "validate")
+        outcome = evaluate(
+            current, items, wanted, settings.batch_tokens, settings.template, nouns, "validate"
+        )
         measured = outcome.measures(wanted)
         if settings.select_by not in measured:
             raise InputError(

@@ -46,7 +46,7 @@ def draw(results: Results, directory: Path, dpi: int) -> list[str]:
     """Draw what was measured; returns the names of the figures."""
     training, best = results.training, results.training.best_step
     sets = results.sets()
-    slices = {name: models for name in sets if (models := results.slices_of(name))}
+    slices = {name: models for name in sets if (models := results.slices_of(name, "antecedent"))}
     drawn = {
         "checkpoints": plot_checkpoints(
             directory / "checkpoints.png", results.steps(), best, dpi

@@ -20,10 +20,11 @@ from kocoref.corpus.mentions import (
     REFLEXIVES,
     noun_phrases,
 )
-from kocoref.evaluation.asking import candidate_queries, copy_query
-from kocoref.evaluation.prediction import Answer, Query, ask
+from kocoref.evaluation.asking import candidate_queries, copy_queries
+from kocoref.evaluation.prediction import Query, ask
 from kocoref.examples.antecedents import MarkedPronoun, candidates
 from kocoref.examples.items import AntecedentItem
+from kocoref.examples.templates import TEMPLATES
 from kocoref.examples.window import window
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
@@ -46,6 +47,8 @@ _IN_COMPOUNDS = NOUN_TAGS | {"XSN", "XSV", "XSA"}
 _SYLLABLES = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|.", re.DOTALL)
 BATCH_TOKENS = 8192
 """Padded tokens that go through the model at once."""
+TEMPLATE = "apposition"
+"""How the scorer ``mlm`` asks, as it was trained."""
 
 Scorer = Literal["copy", "mlm"]
 
@@ -96,17 +99,10 @@ class Resolver:
         composed = [_compose(text) for text in texts]
         analyses = _analyzer().analyze(text for text, _ in composed)
         found = [
-            list(self._items(text, analysis))
-            for (text, _), analysis in zip(composed, analyses, strict=True)
+            list(self._items(number, text, analysis))
+            for number, ((text, _), analysis) in enumerate(zip(composed, analyses, strict=True))
         ]
-        queries: list[Query] = []
-        places: list[list[tuple[int, int]]] = []
-        for item in (item for items in found for item in items if item.candidates):
-            asked, where = self._queries(item)
-            places.append([(len(queries) + query, place) for query, place in where])
-            queries += asked
-        answers = ask(self._checkpoint, queries, BATCH_TOKENS, "resolve")
-        scores = iter([self._scores(answers, where) for where in places])
+        scores = iter(self._scores([i for items in found for i in items if i.candidates]))
         return [
             [
                 _resolution(text, edges, item, next(scores) if item.candidates else [])
@@ -115,9 +111,9 @@ class Resolver:
             for text, (_, edges), items in zip(texts, composed, found, strict=True)
         ]
 
-    def _items(self, text: str, analysis: Analysis) -> Iterator[AntecedentItem]:
+    def _items(self, number: int, text: str, analysis: Analysis) -> Iterator[AntecedentItem]:
         sentences, tokens = analysis
-        document = Document("", text, "", "", sentences, tokens)
+        document = Document(str(number), text, "", "", sentences, tokens)
         spans = list(resolvable_pronouns(document))
         inside = {place for span in spans for place in range(*span)}
         phrases = [phrase for phrase in noun_phrases(document) if phrase.span[0] not in inside]
@@ -133,17 +129,24 @@ class Resolver:
                 candidates=tuple(candidates(phrases, MarkedPronoun(span, (), span), start)),
             )
 
-    def _queries(self, item: AntecedentItem) -> tuple[list[Query], list[tuple[int, int]]]:
-        """What to ask, and for each candidate the query and the place in it of its score."""
+    def _scores(self, items: Sequence[AntecedentItem]) -> list[list[float]]:
+        """The scores of the candidates of each item, all asked in one pass."""
+        scores: list[list[float]] = [[] for _ in items]
         if self.scorer == "copy":
-            places = [(0, place) for place in range(len(item.candidates))]
-            return [copy_query(self._encoder, item)], places
-        return candidate_queries(self._encoder, item)
-
-    def _scores(self, answers: Sequence[Answer], places: Sequence[tuple[int, int]]) -> list[float]:
-        if self.scorer == "copy":
-            return [answers[query].copy_scores[place] for query, place in places]
-        return [answers[query].scores[place] for query, place in places]
+            asked = list(copy_queries(self._encoder, items))
+            answers = ask(self._checkpoint, [query for query, _ in asked], BATCH_TOKENS, "resolve")
+            for (_, numbers), answer in zip(asked, answers, strict=True):
+                for number, found in zip(numbers, answer.copy_scores, strict=True):
+                    scores[number] = found
+            return scores
+        queries: list[Query] = []
+        places: list[list[tuple[int, int]]] = []
+        for item in items:
+            made, where = candidate_queries(self._encoder, item, TEMPLATES[TEMPLATE])
+            places.append([(len(queries) + query, place) for query, place in where])
+            queries += made
+        answers = ask(self._checkpoint, queries, BATCH_TOKENS, "resolve")
+        return [[answers[query].scores[place] for query, place in where] for where in places]
 
 
 @cache

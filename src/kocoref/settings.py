@@ -15,6 +15,8 @@ PARAMS = Path("params.yaml")
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0, le=1)]
+Template = Literal["replace", "apposition", "name_first", "namely", "here_is", "refers_to", "who"]
+"""The names of :data:`kocoref.examples.templates.TEMPLATES`."""
 
 
 class Section(BaseModel):
@@ -84,6 +86,8 @@ class FinetuneSettings(Section):
     window: Annotated[int, Field(ge=50, le=20_000)]
     context_sentences: Annotated[int, Field(ge=0, le=10)]
     examples_per_document: PositiveInt
+    reading_share: Share
+    reading_window: Annotated[int, Field(ge=50, le=20_000)]
     max_examples: PositiveInt
     epochs: PositiveInt
     max_steps: Annotated[int, Field(ge=0)]
@@ -96,6 +100,7 @@ class FinetuneSettings(Section):
     nouns_weight: Annotated[float, Field(ge=0, le=100)]
     rank_weight: Annotated[float, Field(ge=0, le=100)]
     copy_weight: Annotated[float, Field(ge=0, le=100)]
+    copy_salience: bool
     mlm_weight: Annotated[float, Field(ge=0, le=100)]
     replay: Annotated[float, Field(ge=0, le=10)]
     anchor_weight: Annotated[float, Field(ge=0, le=1000)]
@@ -107,6 +112,7 @@ class FinetuneSettings(Section):
         "coref_f1", "coref_at_5", "lambada_at_1", "score",
     ]  # fmt: skip
     patience: PositiveInt
+    template: Template
     mixed_precision: Literal["fp32", "bf16", "fp16"]
     reproducible: bool
     threads: PositiveInt
@@ -116,6 +122,7 @@ class FinetuneSettings(Section):
 class EvaluateSettings(Section):
     """How checkpoints are measured."""
 
+    template: Template
     batch_tokens: PositiveInt
     pseudo_documents: Annotated[int, Field(ge=0)]
     resamples: Annotated[int, Field(ge=100)]

@@ -15,6 +15,7 @@ from kocoref.corpus.mentions import REFLEXIVES
 from kocoref.corpus.passages import Passage, read_passages
 from kocoref.corpus.similarity import near_duplicates, sketch
 
+
 @dataclass(frozen=True, slots=True)
 class Lengths:
     """Least and most characters and sentences of a passage."""
@@ -27,11 +28,7 @@ SHORT = Lengths(characters=(80, 400), sentences=(2, 8))
 LONG = Lengths(characters=(450, 1300), sentences=(4, 50))
 
 PRONOUNS = frozenset(
-    """
-    그 그녀 그들 그것 그것들 이것 이것들 저것 이 이들 저 그곳 이곳 저곳 거기 여기 저기
-    자신 자기 본인 자신들 그이 그분 이분 저분 그분들 이분들 그녀들 얘 걔 쟤 이자 그자 둘
-    나 내 우리 저희 제 너 네 너희 당신 그대 자네
-    """.split()
+    ["그", "그녀", "그들", "그것", "그것들", "이것", "이것들", "저것", "이", "이들", "저", "그곳", "이곳", "저곳", "거기", "여기", "저기", "자신", "자기", "본인", "자신들", "그이", "그분", "이분", "저분", "그분들", "이분들", "그녀들", "얘", "걔", "쟤", "이자", "그자", "둘", "나", "내", "우리", "저희", "제", "너", "네", "너희", "당신", "그대", "자네"]
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import log
 
 from kocoref.evaluation.measures import (
@@ -15,6 +15,8 @@ from kocoref.evaluation.measures import (
 )
 from kocoref.evaluation.prediction import Answer, Query, ask, vocabulary_nouns
 from kocoref.examples.items import AntecedentItem, CorefItem, ItemSet, LambadaItem
+from kocoref.examples.reading import Anaphor
+from kocoref.examples.templates import TEMPLATES, Template
 from kocoref.model.checkpoint import Checkpoint
 from kocoref.model.copying import refer
 from kocoref.model.encoding import Encoder
@@ -32,12 +34,14 @@ def evaluate(
     items: ItemSet,
     wanted: Collection[str],
     batch_tokens: int,
+    template: str,
     nouns: Sequence[str | None] | None = None,
     label: str = "evaluate",
 ) -> Outcome:
     """Measure a model on items in one pass, only what the ``wanted`` measures need.
 
-    ``nouns`` is :func:`vocabulary_nouns` of the checkpoint's vocabulary, where already known.
+    ``template`` is how antecedents are asked for (:data:`TEMPLATES`). ``nouns`` is
+    :func:`vocabulary_nouns` of the checkpoint's vocabulary, where already known.
     """
     encoder = Encoder(checkpoint.tokenizer, checkpoint.max_length)
     outcome = Outcome()
@@ -61,13 +65,13 @@ def evaluate(
                 for masks in range(1, most + 1)
             ]
             expect(made, _lambada(outcome, lambada, encoder, nouns))
-    if not {"antecedent_accuracy", "antecedent_mrr", "copy_accuracy", "copy_mrr"}.isdisjoint(
-        wanted
-    ):
+    if not {"antecedent_accuracy", "antecedent_mrr"}.isdisjoint(wanted):
         for antecedent in items.antecedent:
-            made, places = candidate_queries(encoder, antecedent)
-            expect([copy_query(encoder, antecedent), *made],
-                   _antecedent(outcome, antecedent, places))  # fmt: skip
+            made, places = candidate_queries(encoder, antecedent, TEMPLATES[template])
+            expect(made, _filled(outcome, antecedent, places))
+    if not {"copy_accuracy", "copy_mrr"}.isdisjoint(wanted):
+        for query, asked in copy_queries(encoder, items.antecedent):
+            expect([query], _copied(outcome, [items.antecedent[i] for i in asked]))
     if "pseudo_bpc" in wanted:
         for plain in items.plain:
             made, characters = _pseudo_queries(encoder, plain.text)
@@ -79,26 +83,50 @@ def evaluate(
     return outcome
 
 
-def copy_query(encoder: Encoder, item: AntecedentItem) -> Query:
-    """What the copying head is asked: the text as it is, the pronoun in sight."""
-    seen = encoder.visible(item.left, item.surface, item.right)
-    return Query(seen.ids, [], reference=refer(seen, item.start, item.candidates))
+def copy_queries(
+    encoder: Encoder, items: Sequence[AntecedentItem]
+) -> Iterator[tuple[Query, list[int]]]:
+    """What the copying head is asked: texts as they are, pronouns in sight.
+
+    Items with the same text share a query, unless the model cannot take the whole of it. With
+    each query come the numbers of the items that its references are of, in order.
+    """
+    shared: dict[tuple[str, int, str], list[int]] = defaultdict(list)
+    for number, item in enumerate(items):
+        shared[item.document, item.start, item.left + item.surface + item.right].append(number)
+    for numbers in shared.values():
+        first = items[numbers[0]]
+        seen = encoder.visible(first.left, first.surface, first.right)
+        for part in [[number] for number in numbers] if seen.cropped else [numbers]:
+            if seen.cropped:
+                item = items[part[0]]
+                seen = encoder.visible(item.left, item.surface, item.right)
+            found = [refer(seen, items[i].start, _anaphor(items[i])) for i in part]
+            references = tuple(reference for reference in found if reference is not None)
+            assert len(references) == len(part), "the text is cropped around the pronoun"
+            yield Query(seen.ids, [], references=references), part
+
+
+def _anaphor(item: AntecedentItem) -> Anaphor:
+    begin = item.start + len(item.left)
+    return Anaphor((begin, begin + len(item.surface)), item.surface, item.candidates)
 
 
 def candidate_queries(
-    encoder: Encoder, item: AntecedentItem
+    encoder: Encoder, item: AntecedentItem, template: Template
 ) -> tuple[list[Query], list[tuple[int, int]]]:
     """One query for each number of subwords, and where each candidate's score will be.
 
     A candidate is scored with as many masks as it has subwords (Kocijan et al. 2019).
     """
+    before, behind = template.around(item.left, item.surface, item.right)
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, candidate in enumerate(item.candidates):
         by_length[len(encoder.subwords(candidate.form))].append(index)
     queries: list[Query] = []
     places = [(0, 0)] * len(item.candidates)
     for masks, indices in sorted(by_length.items()):
-        encoded = encoder.masked(item.left, item.right, masks)
+        encoded = encoder.masked(before, behind, masks)
         fills = tuple(encoder.subwords(item.candidates[index].form) for index in indices)
         for place, index in enumerate(indices):
             places[index] = (len(queries), place)
@@ -156,25 +184,34 @@ def _lambada(
     return count
 
 
-def _antecedent(
+def _filled(
     outcome: Outcome, item: AntecedentItem, places: Sequence[tuple[int, int]]
 ) -> Callable[[Sequence[Answer]], None]:
     def count(answers: Sequence[Answer]) -> None:
-        copying, *filling = answers
-        scores = [filling[query].scores[place] for query, place in places]
-        copied = copying.copy_scores
-        hit = count_antecedent(outcome, item, scores, "antecedent")
-        copy_hit = count_antecedent(outcome, item, copied, "copy")
-        outcome.predictions.append(
-            {"measure": "antecedent", "document": item.document, "pronoun": item.surface,
-             "text": f"{item.left}[{item.surface}]{item.right}",
-             "predicted": _best(item, scores), "copied": _best(item, copied),
-             "gold": [candidate.form for candidate in item.candidates if candidate.gold],
-             "distance": item.distance, "candidates": len(item.candidates),
-             "hit": hit, "copy_hit": copy_hit}
-        )  # fmt: skip
+        _choose(outcome, item, [answers[query].scores[place] for query, place in places],
+                "antecedent")  # fmt: skip
 
     return count
+
+
+def _copied(
+    outcome: Outcome, items: Sequence[AntecedentItem]
+) -> Callable[[Sequence[Answer]], None]:
+    def count(answers: Sequence[Answer]) -> None:
+        for item, scores in zip(items, answers[0].copy_scores, strict=True):
+            _choose(outcome, item, scores, "copy")
+
+    return count
+
+
+def _choose(outcome: Outcome, item: AntecedentItem, scores: Sequence[float], scorer: str) -> None:
+    hit = count_antecedent(outcome, item, scores, scorer)
+    outcome.predictions.append(
+        {"measure": scorer, "document": item.document, "pronoun": item.surface,
+         "text": f"{item.left}[{item.surface}]{item.right}", "predicted": _best(item, scores),
+         "gold": [candidate.form for candidate in item.candidates if candidate.gold],
+         "distance": item.distance, "candidates": len(item.candidates), "hit": hit}
+    )  # fmt: skip
 
 
 def _best(item: AntecedentItem, scores: Sequence[float]) -> list[str]:

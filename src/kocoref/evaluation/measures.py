@@ -90,8 +90,9 @@ STRICT_MEASURES: dict[str, Callable[[Sums], float]] = {
     "pseudo_bpc": pseudo_bpc,
 }
 MEASURES = SEED_MEASURES | STRICT_MEASURES
-QUICK_MEASURES = tuple(name for name in MEASURES if name not in ("pseudo_bpc", "lambada_exact"))
-"""Those that cost little beside the others."""
+COSTLY_MEASURES = ("antecedent_accuracy", "antecedent_mrr", "lambada_exact", "pseudo_bpc")
+"""Those that ask a model several times for each item."""
+QUICK_MEASURES = tuple(name for name in MEASURES if name not in COSTLY_MEASURES)
 SCORERS = ("antecedent", "copy")
 """Whose preferred candidate is compared with the gold chain."""
 LOWER_IS_BETTER = frozenset({"pseudo_bpc"})

@@ -20,26 +20,26 @@ class Query:
     """One row for the model and what is wanted of it.
 
     ``fills`` are ways to fill the masks, each with one id per mask; ``top`` asks for that many
-    best ids at every mask; ``reference`` is a pronoun in sight and what it may refer to.
+    best ids at every mask; ``references`` are pronouns in sight and what they may refer to.
     """
 
     ids: list[int]
     masks: list[int]
     fills: tuple[tuple[int, ...], ...] = ()
     top: int = 0
-    reference: Reference | None = None
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Mean log-probability (nats) of each fill; best ids and their log-probabilities per mask.
 
-    ``copy_scores`` are those of the candidates of the reference.
+    ``copy_scores`` are those of the candidates of each reference.
     """
 
     masks: int
     scores: list[float] = field(default_factory=list)
-    copy_scores: list[float] = field(default_factory=list)
+    copy_scores: list[list[float]] = field(default_factory=list)
     top_ids: list[list[int]] = field(default_factory=list)
     top_scores: list[list[float]] = field(default_factory=list)
 
@@ -64,26 +64,23 @@ def ask(
                 attention[row, : len(queries[i].ids)] = 1
                 places += [(row, mask) for mask in queries[i].masks]
             rows, positions = torch.tensor(places, dtype=torch.long).reshape(-1, 2).T.to(device)
-            references = gather_references([queries[i].reference for i in batch])
+            references = gather_references([queries[i].references for i in batch])
             output = model(
                 ids.to(device), attention.to(device), rows, positions, references.to(device)
             )
             log_probs = output.logits.float().log_softmax(dim=-1).cpu()
             masks = [len(queries[i].masks) for i in batch]
-            candidates = [len(r.gold) if (r := queries[i].reference) else 0 for i in batch]
-            for i, of_masks, of_candidates in zip(
-                batch,
-                log_probs.split(masks),
-                output.copy_scores.double().split(candidates),
-                strict=True,
-            ):
-                answers[i] = _answer(queries[i], of_masks, of_candidates.tolist())
+            sizes = [len(found.gold) for i in batch for found in queries[i].references]
+            copied = iter(output.copy_scores.double().split(sizes) if sizes else ())
+            for i, of_masks in zip(batch, log_probs.split(masks), strict=True):
+                of_references = [next(copied).tolist() for _ in queries[i].references]
+                answers[i] = _answer(queries[i], of_masks, of_references)
             progress.update(len(batch))
     model.train(was_training)
     return [answer for answer in answers if answer is not None]
 
 
-def _answer(query: Query, log_probs: Tensor, copy_scores: list[float]) -> Answer:
+def _answer(query: Query, log_probs: Tensor, copy_scores: list[list[float]]) -> Answer:
     answer = Answer(masks=len(query.masks), copy_scores=copy_scores)
     if query.fills:
         ids = torch.tensor(query.fills).T

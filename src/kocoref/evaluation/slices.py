@@ -17,9 +17,11 @@ class Slice(TypedDict):
     items: int
 
 
-def slice_accuracy(predictions: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Slice]]:
-    """Slice name → value → accuracy, of the rows of measure ``antecedent``."""
-    rows = [row for row in predictions if row["measure"] == "antecedent"]
+def slice_accuracy(
+    predictions: Sequence[Mapping[str, Any]], scorer: str
+) -> dict[str, dict[str, Slice]]:
+    """Slice name → value → accuracy, of the rows of a scorer, ``antecedent`` or ``copy``."""
+    rows = [row for row in predictions if row["measure"] == scorer]
     return {
         "pronoun": _slices(rows, [row["pronoun"] for row in rows]),
         "distance": _slices(rows, [_distance(row["distance"]) for row in rows]),

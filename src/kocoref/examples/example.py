@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kocoref.examples.antecedents import Candidate
-
 Task = Literal["entity", "entity_unlabelled", "pronoun", "replay"]
 
 
@@ -18,7 +16,6 @@ class Example:
     the antecedent of the pronoun. ``nouns`` is a set of answers any of which counts, with one
     mask. An example without either (``entity_unlabelled``, ``replay``) is learned from by
     ordinary masked language modelling; with ``replay`` nothing is masked beforehand.
-    ``candidates`` are the noun phrases before a marked pronoun.
     """
 
     document: str
@@ -29,7 +26,6 @@ class Example:
     right: str
     target: str | None = None
     nouns: tuple[str, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
 
     @property
     def length(self) -> int:

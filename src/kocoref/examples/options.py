@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from typing import Literal
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.mentions import NounPhrase, entities, noun_phrases, pronouns
+from kocoref.corpus.mentions import entities, noun_phrases, pronouns
 from kocoref.errors import InputError
-from kocoref.examples.antecedents import (
-    MarkedPronoun,
-    antecedent_form,
-    candidates,
-    marked_pronouns,
-)
+from kocoref.examples.antecedents import antecedent_form, marked_pronouns
 from kocoref.examples.context import context_nouns, report_sentence_of
 from kocoref.examples.example import Example, Task
+from kocoref.examples.reading import Reading, readings
 from kocoref.examples.window import window
 
 Option = Literal["entity", "entity_unlabelled", "pronoun", "mixed", "curriculum", "none"]
+Instance = Example | Reading
 
 BOTH = ("entity", "pronoun")
 CURRICULUM = (("entity", 1), ("pronoun", 2), ("mixed", 1))
@@ -30,11 +27,17 @@ CURRICULUM = (("entity", 1), ("pronoun", 2), ("mixed", 1))
 
 @dataclass(frozen=True)
 class ExampleMaker:
-    """Makes the examples of documents; ``window`` is in characters, ``radius`` in sentences."""
+    """Makes the examples of documents; ``window`` is in characters, ``radius`` in sentences.
+
+    ``reading_share`` is the share of readings among the examples of marked pronouns, and
+    ``reading_window`` how many characters of text a reading holds.
+    """
 
     window: int
     radius: int
     per_document: int
+    reading_share: float
+    reading_window: int
     seed: int
 
     def entity(self, document: Document) -> list[Example]:
@@ -73,26 +76,11 @@ class ExampleMaker:
         for span in self._sample(document, spans):
             sentence = report_sentence_of(document.text, span[0])
             nouns = () if sentence is None else context_nouns(document, sentence, self.radius)
-            example = Example(document.id, "pronoun", *self._cut(document, span), nouns=nouns)
-            if span in marked:
-                example = self._with_antecedent(document, phrases, marked[span], example)
-            if len(nouns) >= 2 or example.target:
-                made.append(example)
+            target = antecedent_form(document, phrases, marked[span]) if span in marked else None
+            if len(nouns) >= 2 or target:
+                cut = self._cut(document, span)
+                made.append(Example(document.id, "pronoun", *cut, target, nouns))
         return made
-
-    def _with_antecedent(
-        self,
-        document: Document,
-        phrases: Sequence[NounPhrase],
-        pronoun: MarkedPronoun,
-        example: Example,
-    ) -> Example:
-        found = candidates(phrases, pronoun, example.start)
-        return replace(
-            example,
-            target=antecedent_form(document, phrases, pronoun),
-            candidates=tuple(found),
-        )
 
     def replay(self, document: Document) -> list[Example]:
         """A stretch of plain text, for masked language modelling against forgetting."""
@@ -117,7 +105,7 @@ class ExampleMaker:
 
 def make_examples(
     option: Option, documents: Sequence[Document], maker: ExampleMaker, limit: int
-) -> list[list[Example]]:
+) -> list[list[Instance]]:
     """The phases of a training run, each a list in random order, ``limit`` examples in all.
 
     One phase for every option but ``curriculum``, which has three; none for ``none``.
@@ -127,19 +115,23 @@ def make_examples(
     """
     if option == "none":
         return []
-    pools: dict[str, list[Example]] = {}
+    pools: dict[str, list[Instance]] = {}
 
-    def pool(task: str) -> list[Example]:
+    def pool(task: str) -> list[Instance]:
         if task not in pools:
             make: Callable[[Document], list[Example]] = getattr(maker, task)
-            made = [example for document in documents for example in make(document)]
+            made: list[Instance] = _shuffled(documents, make, f"{maker.seed} {task}")
+            if task == "pronoun" and maker.reading_share:
+                read = _shuffled(
+                    documents, lambda d: readings(d, maker.reading_window), f"{maker.seed} reading"
+                )
+                made = _interleaved(made, read, maker.reading_share)
             if not made:
                 raise InputError(
                     f"finetune.option: the training documents hold no example of task {task!r}"
                     " (entity needs repeated names, pronoun needs pronouns); add text or choose"
                     " another option"
                 )
-            random.Random(f"{maker.seed} {task}").shuffle(made)
             pools[task] = made
         return pools[task]
 
@@ -152,7 +144,27 @@ def make_examples(
     return [_phase(option, pool, min(limit, len(pool(option))))]
 
 
-def _phase(task: str, pool: Callable[[str], list[Example]], size: int) -> list[Example]:
+def _shuffled(
+    documents: Sequence[Document], make: Callable[[Document], Sequence[Instance]], seed: str
+) -> list[Instance]:
+    made = [instance for document in documents for instance in make(document)]
+    random.Random(seed).shuffle(made)
+    return made
+
+
+def _interleaved(
+    masked: Sequence[Instance], read: Sequence[Instance], share: float
+) -> list[Instance]:
+    """``share`` of ``read`` in every stretch, until both are used up; what is short comes again."""
+    if not read or not masked:
+        return [*masked, *read]
+    size = max(round(len(read) / share), round(len(masked) / (1 - share)) if share < 1 else 0)
+    sources = cycle(masked), cycle(read)
+    turns = (int((i + 1) * share) - int(i * share) for i in range(size))
+    return [next(sources[turn]) for turn in turns]
+
+
+def _phase(task: str, pool: Callable[[str], list[Instance]], size: int) -> list[Instance]:
     """``size`` examples; a pool that is too small is gone through again."""
     if task != "mixed":
         return list(islice(cycle(pool(task)), size))

@@ -1,7 +1,8 @@
 """Copying from the context: the state of a pronoun against the states of its candidates.
 
 The mention reference prediction of CorefBERT (Ye et al. 2020) for pronouns, which stay in sight:
-그녀 and 그곳 ask for different things. A name needs no place in the vocabulary for it.
+그녀 and 그곳 ask for different things. A name needs no place in the vocabulary for it. What is
+known of a candidate without reading, its salience, is added to its score.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kocoref.examples.antecedents import Candidate
+from kocoref.examples.reading import Anaphor
+from kocoref.examples.salience import FEATURES, salience_features
 from kocoref.model.encoding import Encoded
 
 UNSEEN = -1e4
@@ -24,12 +28,14 @@ UNSEEN = -1e4
 class Reference:
     """A pronoun in a row and the candidates that it may refer to, as positions of their pieces.
 
-    ``candidates`` holds for each candidate its occurrences; ``gold`` says which are right.
+    ``candidates`` holds for each candidate its occurrences; ``gold`` says which are right;
+    ``salience`` is (candidates, ``FEATURES``).
     """
 
     pronoun: tuple[int, ...]
     candidates: tuple[tuple[tuple[int, ...], ...], ...]
     gold: tuple[bool, ...]
+    salience: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class References:
 
     Pronouns and occurrences of candidates are spans: each piece of a span has its row, position,
     share of the span and the number of the span. ``pronouns`` and ``occurrences`` are numbers of
-    spans, ``candidate_of`` is by occurrence, ``pronoun_of`` and ``gold`` by candidate.
+    spans, ``candidate_of`` is by occurrence; ``pronoun_of``, ``gold`` and ``salience`` are by
+    candidate.
     """
 
     rows: Tensor
@@ -50,30 +57,40 @@ class References:
     candidate_of: Tensor
     pronoun_of: Tensor
     gold: Tensor
+    salience: Tensor
 
     def to(self, device: torch.device) -> References:
         """The references on a device."""
         return References(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def refer(encoded: Encoded, start: int, candidates: Sequence[Candidate]) -> Reference:
-    """What the pronoun of an encoded text may refer to; the text begins at ``start``."""
+def refer(encoded: Encoded, start: int, anaphor: Anaphor) -> Reference | None:
+    """What a pronoun of an encoded text may refer to; the text begins at ``start``.
+
+    None where the pronoun was cropped away.
+    """
+    begin, end = anaphor.span
+    pronoun = encoded.pieces(begin - start, end - start)
+    if not pronoun:
+        return None
+    candidates = anaphor.candidates
     return Reference(
-        pronoun=tuple(encoded.places),
+        pronoun=pronoun,
         candidates=tuple(
             tuple(
                 places
-                for begin in candidate.starts
-                if (places := encoded.pieces(begin - start, begin - start + len(candidate.form)))
+                for first in candidate.starts
+                if (places := encoded.pieces(first - start, first - start + len(candidate.form)))
             )
             for candidate in candidates
         ),
         gold=tuple(candidate.gold for candidate in candidates),
+        salience=salience_features(anaphor.surface, begin, candidates),
     )
 
 
-def gather_references(by_row: Sequence[Reference | None]) -> References:
-    """The references of the rows of a batch, for the rows that have one."""
+def gather_references(by_row: Sequence[Sequence[Reference]]) -> References:
+    """The references of the rows of a batch, in their order."""
     pieces: list[tuple[int, int, float, int]] = []
     spans = count()
 
@@ -85,13 +102,13 @@ def gather_references(by_row: Sequence[Reference | None]) -> References:
     pronouns: list[int] = []
     occurrences: list[tuple[int, int]] = []
     candidates: list[tuple[int, bool]] = []
-    for row, reference in enumerate(by_row):
-        if reference is None:
-            continue
+    salience: list[NDArray[np.float32]] = [np.zeros((0, FEATURES), np.float32)]
+    for row, reference in ((row, found) for row, held in enumerate(by_row) for found in held):
         for places_of, gold in zip(reference.candidates, reference.gold, strict=True):
             occurrences += [(span(row, places), len(candidates)) for places in places_of]
             candidates.append((len(pronouns), gold))
         pronouns.append(span(row, reference.pronoun))
+        salience.append(reference.salience)
 
     def whole(values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.long)
@@ -106,11 +123,12 @@ def gather_references(by_row: Sequence[Reference | None]) -> References:
         candidate_of=whole([candidate for _, candidate in occurrences]),
         pronoun_of=whole([pronoun for pronoun, _ in candidates]),
         gold=torch.tensor([gold for _, gold in candidates], dtype=torch.bool),
+        salience=torch.from_numpy(np.concatenate(salience)),
     )
 
 
 class CopyHead(nn.Module):
-    """Scores candidates by the states of their occurrences.
+    """Scores candidates by the states of their occurrences, and by their salience.
 
     It begins as the plain product of states, so that an untrained head is no noise.
     """
@@ -122,6 +140,8 @@ class CopyHead(nn.Module):
         for layer in (self.query, self.key):
             nn.init.eye_(layer.weight)
             nn.init.zeros_(layer.bias)
+        self.salience = nn.Linear(FEATURES, 1, bias=False)
+        nn.init.zeros_(self.salience.weight)
 
     def forward(self, states: Tensor, references: References) -> Tensor:
         """Scores (candidates) from states (batch, length, width).
@@ -129,7 +149,7 @@ class CopyHead(nn.Module):
         The score of an occurrence is the scaled product of the pronoun's query and the
         occurrence's key, each of the mean state of its pieces; that of a candidate the log of the
         summed exponentials of its occurrences, so that softmax over candidates sums probability
-        over occurrences.
+        over occurrences, plus a weighted sum of its salience.
         """
         found, width = references, states.shape[-1]
         with torch.autocast(states.device.type, enabled=False):  # few and decisive
@@ -139,7 +159,9 @@ class CopyHead(nn.Module):
             queries = self.query(spans[found.pronouns])[found.pronoun_of[found.candidate_of]]
             keys = self.key(spans[found.occurrences])
             products = (keys * queries).sum(dim=1) / width**0.5
-            return grouped_logsumexp(products, found.candidate_of, len(found.pronoun_of))
+            read = grouped_logsumexp(products, found.candidate_of, len(found.pronoun_of))
+            scores: Tensor = read + self.salience(found.salience).squeeze(1)
+            return scores
 
 
 def grouped_logsumexp(values: Tensor, group_of: Tensor, groups: int) -> Tensor:

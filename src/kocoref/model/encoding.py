@@ -15,6 +15,7 @@ class Encoded(NamedTuple):
     """Ids with special tokens, and the positions of the masks (or of the pronoun) in the middle.
 
     ``first`` is the position of the first kept piece, ``offsets`` the characters of each of them.
+    ``inserts`` are the places of the text after which something was put in, and its length.
     """
 
     ids: list[int]
@@ -22,9 +23,16 @@ class Encoded(NamedTuple):
     cropped: bool
     first: int
     offsets: list[tuple[int, int]]
+    inserts: tuple[tuple[int, int], ...] = ()
+
+    def at(self, piece: int) -> int:
+        """The id of a kept piece."""
+        return self.ids[self.first + piece]
 
     def pieces(self, start: int, end: int) -> tuple[int, ...]:
-        """The positions of the pieces that hold characters of the text before the middle."""
+        """The positions of the pieces that hold characters of the text, of those that were kept."""
+        start += sum(length for place, length in self.inserts if place <= start)
+        end += sum(length for place, length in self.inserts if place < end)
         begin = bisect_right(self.offsets, start, key=itemgetter(1))
         stop = bisect_left(self.offsets, end, key=itemgetter(0))
         return tuple(range(self.first + begin, self.first + stop))
@@ -73,6 +81,42 @@ class Encoder:
             if stop > len(left) and start < len(left) + len(middle)
         ]
         return self._crop(encoding, places)
+
+    def beside(
+        self, text: str, middle: tuple[int, int], asked: Sequence[tuple[int, int]]
+    ) -> tuple[Encoded, list[tuple[int, ...]]]:
+        """Encode a text with masks in brackets put in, as the template ``apposition`` does.
+
+        ``asked`` are places in the text, in order, and the number of masks after each of them;
+        the text is cropped around ``middle``. Returns the positions of the masks of each place,
+        none where they were cropped away.
+        """
+        parts: list[str] = []
+        inserts: list[tuple[int, int]] = []
+        spans: list[tuple[int, int]] = []
+        done = length = 0
+        for place, masks in asked:
+            put_in = f"({self._mask * masks})"
+            parts += [text[done:place], put_in]
+            length += place - done + len(put_in)
+            spans.append((length - len(put_in), length))
+            inserts.append((place, len(put_in)))
+            done = place
+        encoding = self._encode("".join(parts) + text[done:])
+        whole = Encoded([], [], False, 0, encoding.offset_mapping, tuple(inserts))
+        encoded = self._crop(encoding, whole.pieces(*middle))._replace(inserts=tuple(inserts))
+        positions = [
+            tuple(
+                encoded.first + i
+                for i, (start, stop) in enumerate(encoded.offsets)
+                if opened < start and stop < closed and encoded.at(i) == self.mask_id
+            )
+            for opened, closed in spans
+        ]
+        return encoded, [
+            found if len(found) == masks else ()
+            for found, (_, masks) in zip(positions, asked, strict=True)
+        ]
 
     def _encode(self, text: str) -> BatchEncoding:
         encoding: BatchEncoding = self.tokenizer(

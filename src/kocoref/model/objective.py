@@ -23,11 +23,15 @@ class Output(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """A candidate in the masks of a row: one id for each of the ``places``."""
+    """A candidate in the masks of a row: one id for each of the ``places``.
+
+    ``choice`` is which of the choices of its unit it belongs to.
+    """
 
     places: tuple[int, ...]
     ids: tuple[int, ...]
     gold: bool
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,8 @@ class Row:
 
     ``target`` is one id per position (the exact answer), ``nouns`` a position and the ids that
     count as answers there, ``mlm`` one id per position. ``fills`` are candidates, ranked against
-    those of all rows of the same ``unit``; ``reference`` is a pronoun in
-    sight and what it may refer to.
+    those of the same choice in all rows of the same ``unit``; ``references`` are pronouns in sight
+    and what they may refer to.
     """
 
     ids: list[int]
@@ -45,12 +49,12 @@ class Row:
     nouns: tuple[int, tuple[int, ...]] | None = None
     mlm: tuple[tuple[int, int], ...] = ()
     fills: tuple[Fill, ...] = ()
-    reference: Reference | None = None
+    references: tuple[Reference, ...] = ()
     unit: int = -1
 
     def has_targets(self) -> bool:
         """Whether anything is learned from the row."""
-        return bool(self.target or self.nouns or self.mlm or self.fills or self.reference)
+        return bool(self.target or self.nouns or self.mlm or self.fills or self.references)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Batch:
     The ``*_at`` tensors are indices into those places. ``target_share`` and ``fill_share`` give
     each subword 1 / the number of subwords, so that every answer weighs the same. ``noun_ids`` is
     (sets, most nouns), padded with -1. ``fill_of`` is the candidate of each fill's subword,
-    ``unit_of`` and ``gold`` the unit of each candidate and whether it is right.
+    ``choice_of`` and ``gold`` the choice of each candidate and whether it is right.
     """
 
     input_ids: Tensor
@@ -78,7 +82,7 @@ class Batch:
     fill_ids: Tensor
     fill_share: Tensor
     fill_of: Tensor
-    unit_of: Tensor
+    choice_of: Tensor
     gold: Tensor
     references: References
 
@@ -92,8 +96,8 @@ def count_targets(rows: Sequence[Row]) -> dict[str, int]:
     return {
         "target": sum(bool(row.target) for row in rows),
         "nouns": sum(row.nouns is not None for row in rows),
-        "rank": len({row.unit for row in rows if row.fills}),
-        "copy": sum(row.reference is not None for row in rows),
+        "rank": len({(row.unit, fill.choice) for row in rows for fill in row.fills}),
+        "copy": sum(len(row.references) for row in rows),
         "mlm": sum(len(row.mlm) for row in rows),
     }
 
@@ -104,7 +108,7 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
     ids = torch.full((len(rows), longest), pad_id)
     attention = torch.zeros(len(rows), longest, dtype=torch.long)
     places: dict[tuple[int, int], int] = {}
-    units: dict[int, int] = {}
+    choices: dict[tuple[int, int], int] = {}
 
     def at(number: int, position: int) -> int:
         return places.setdefault((number, position), len(places))
@@ -126,7 +130,8 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
                 (at(number, place), i, 1 / len(fill.ids), len(candidates))
                 for place, i in zip(fill.places, fill.ids, strict=True)
             ]
-            candidates.append((units.setdefault(row.unit, len(units)), fill.gold))
+            choice = choices.setdefault((row.unit, fill.choice), len(choices))
+            candidates.append((choice, fill.gold))
     noun_ids = torch.full((len(nouns), max((len(item[1]) for item in nouns), default=0)), -1)
     for number, (_, answers) in enumerate(nouns):
         noun_ids[number, : len(answers)] = torch.tensor(answers)
@@ -150,9 +155,9 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
         fill_ids=whole([item[1] for item in fills]),
         fill_share=torch.tensor([item[2] for item in fills]),
         fill_of=whole([item[3] for item in fills]),
-        unit_of=whole([unit for unit, _ in candidates]),
+        choice_of=whole([choice for choice, _ in candidates]),
         gold=torch.tensor([gold for _, gold in candidates], dtype=torch.bool),
-        references=gather_references([row.reference for row in rows]),
+        references=gather_references([row.references for row in rows]),
     )
 
 
@@ -186,7 +191,7 @@ def loss_sums(output: Output, batch: Batch) -> dict[str, Tensor]:
 def _rank_loss(log_probs: Tensor, batch: Batch) -> Tensor:
     subwords = log_probs[batch.fill_at, batch.fill_ids] * batch.fill_share
     scores = log_probs.new_zeros(len(batch.gold)).index_add(0, batch.fill_of, subwords)
-    return _choice_loss(scores, batch.unit_of, batch.gold)
+    return _choice_loss(scores, batch.choice_of, batch.gold)
 
 
 def _choice_loss(scores: Tensor, group_of: Tensor, gold: Tensor) -> Tensor:

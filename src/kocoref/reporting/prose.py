@@ -81,6 +81,7 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "pronoun": ("대명사", "Pronoun"),
     "distance": ("거리", "Distance"),
     "candidates": ("후보 수", "Candidates"),
+    "finetuned_copying": ("finetuned, 복사", "finetuned, copying"),
     "by_pronoun": ("대명사별", "by pronoun"),
     "by_distance": ("선행사까지의 거리별", "by distance to the antecedent"),
     "by_candidates": ("후보 수별", "by number of candidates"),

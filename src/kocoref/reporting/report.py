@@ -373,17 +373,21 @@ def _loss_changes(page: _Page, kinds: Sequence[str]) -> list[str]:
 def _slices(page: _Page) -> list[str]:
     tables = []
     for name in page.results.sets():
-        models = page.results.slices_of(name)
+        models = page.results.slices_of(name, "antecedent")
+        copying = page.results.slices_of(name, "copy")
         for kind in SLICES if models else ():
-            base, finetuned = models["base"][kind], models["finetuned"][kind]
+            others = [models["finetuned"][kind]]
+            others += [copying["finetuned"][kind]] if copying else []
             rows = [
                 (page.name(value), f"{items:,}", _value("antecedent_accuracy", accuracy),
-                 _value("antecedent_accuracy", finetuned.get(value, (None, 0))[0]))
-                for value, (accuracy, items) in base.items()
+                 *(_value("antecedent_accuracy", found.get(value, (None, 0))[0])
+                   for found in others))
+                for value, (accuracy, items) in models["base"][kind].items()
             ]  # fmt: skip
+            columns = (kind, "items", "base", "finetuned", "finetuned_copying")
             tables += [
                 f"**{page.set_name(name)}: {page.say(f'by_{kind}')}**",
-                page.table((kind, "items", "base", "finetuned"), rows),
+                page.table(columns[: 3 + len(others)], rows),
             ]
     if not tables:
         return []
@@ -401,22 +405,22 @@ def _gold(page: _Page) -> list[str]:
 
 def _ranking(page: _Page) -> list[str]:
     steps = page.results.steps()
-    by_score, by_accuracy = (_step_ranks(steps, m) for m in ("score", "antecedent_accuracy"))
+    by_score, by_accuracy = (_step_ranks(steps, m) for m in ("score", "copy_accuracy"))
     last = len(steps) + 1
     order = sorted(steps, key=lambda s: (by_score.get(s, last), by_accuracy.get(s, last), s))
     rows = [
         (_checkpoint_label(page, step),
          *(_value(m, steps[step].get(m)) for m in SEED), by_score.get(step, NOTHING),
-         _value("antecedent_accuracy", steps[step].get("antecedent_accuracy")),
+         _value("copy_accuracy", steps[step].get("copy_accuracy")),
          by_accuracy.get(step, NOTHING))
         for step in order
     ]  # fmt: skip
-    columns = ("checkpoint", *SEED, "score_rank", "antecedent_accuracy", "accuracy_rank")
+    columns = ("checkpoint", *SEED, "score_rank", "copy_accuracy", "accuracy_rank")
     findings = [
         page.say("best_by", measure=page.name(measure), checkpoints=", ".join(
             f"`checkpoint-{s}`" for s, rank in found.items() if rank == 1
         ))
-        for measure, found in (("score", by_score), ("antecedent_accuracy", by_accuracy))
+        for measure, found in (("score", by_score), ("copy_accuracy", by_accuracy))
         if found
     ]  # fmt: skip
     return [

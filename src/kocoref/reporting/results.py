@@ -116,7 +116,7 @@ class Results(_File):
 
     metrics: Metrics
     significance: dict[str, dict[str, dict[str, Difference]]]
-    slices: dict[str, dict[str, dict[str, Slice]]]
+    slices: dict[str, dict[str, dict[str, dict[str, Slice]]]]
     checkpoints: dict[str, Row]
     training: Training
     data: Data
@@ -184,9 +184,11 @@ class Results(_File):
         }
         return max(values, key=lambda role: values[role]) if values else None
 
-    def slices_of(self, name: str) -> dict[str, dict[str, dict[str, tuple[float, int]]]]:
+    def slices_of(
+        self, name: str, scorer: str
+    ) -> dict[str, dict[str, dict[str, tuple[float, int]]]]:
         """Model → slice → value → accuracy and items, in the order to show; empty if none."""
-        models = {model: self.slices.get(f"{name}.{model}", {}) for model in MODELS}
+        models = {model: self.slices.get(f"{name}.{model}", {}).get(scorer, {}) for model in MODELS}
         if not all(any(kinds.values()) for kinds in models.values()):
             return {}
         return {

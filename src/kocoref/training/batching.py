@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kocoref.examples.example import Example
-from kocoref.model.copying import Reference, refer
-from kocoref.model.encoding import Encoded, Encoder, budget_batches
+from kocoref.examples.options import Instance
+from kocoref.examples.reading import Anaphor, Reading, focus
+from kocoref.model.copying import refer
+from kocoref.model.encoding import Encoder, budget_batches
 from kocoref.model.objective import Fill, Row
 
-RANKED_LENGTHS = 2
-"""With one, right answers would only ever compete with shorter ones."""
 BUCKET_STEPS = 8
 """Steps whose examples are sorted by length together, so that little is padded."""
 
@@ -30,55 +30,91 @@ class RowMaker:
     use_mlm: bool
     mask_share: float
 
-    def rows(self, example: Example, random: np.random.Generator, unit: int = 0) -> list[Row]:
-        """A row for each number of masks that the example's answers need; one as it is for copying.
+    def rows(self, instance: Instance, random: np.random.Generator, unit: int = 0) -> list[Row]:
+        """The rows of one example or reading; they share the number ``unit``.
 
-        Candidates are ranked within at most ``RANKED_LENGTHS`` numbers of subwords, the right
-        one's among them, another drawn anew each time: every further number is a row of its own.
-        Copying is learned with the pronoun in sight, as it is used, and from one mask, which
-        teaches the mask where to look. Masked modelling of the same text is added to the first
-        row, away from its masks. The rows of one example share the number ``unit``.
+        Masked modelling of the same text is added to the first row, away from its masks.
         """
-        if example.task == "replay":
-            return self._plain(example, random)
+        if isinstance(instance, Reading):
+            return self._reading(instance, random, unit)
+        if instance.task == "replay":
+            return self._plain(instance, random)
+        return self._masked(instance, random, unit)
+
+    def _masked(self, example: Example, random: np.random.Generator, unit: int) -> list[Row]:
+        """A row for each number of masks that the answers need."""
         if example.task == "entity_unlabelled":
             encoded = self.encoder.masked(example.left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.places, random)]
         target = self._known(example.target or "") if self.use_target else ()
         nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
-        found = example.candidates if self.use_rank else ()
-        fills = [(self._known(candidate.form), candidate.gold) for candidate in found]
-        right = [ids for ids, gold in fills if ids and gold]
-        copied = self.use_copy and any(candidate.gold for candidate in example.candidates)
-
-        def refer_from(encoded: Encoded) -> Reference | None:
-            return refer(encoded, example.start, example.candidates) if copied else None
-
-        fills = fills if right else []
-        needed = {len(target), int(bool(nouns))} - {0}
-        if right and target not in right:
-            needed.add(len(right[0]))
-        others = sorted({len(ids) for ids, _ in fills} - needed - {0})
-        if fills and others and len(needed) < RANKED_LENGTHS:
-            needed.add(others[int(random.integers(len(others)))])
         made: list[Row] = []
-        for masks in sorted(needed):
+        for masks in sorted({len(target), int(bool(nouns))} - {0}):
             encoded = self.encoder.masked(example.left, example.right, masks)
             places = tuple(encoded.places)
             row = Row(
                 encoded.ids,
                 target=tuple(zip(places, target, strict=True)) if len(target) == masks else (),
                 nouns=(places[0], nouns) if nouns and masks == 1 else None,
-                fills=tuple(Fill(places, ids, gold) for ids, gold in fills if len(ids) == masks),
-                reference=refer_from(encoded) if masks == 1 else None,
                 unit=unit,
             )
             with_mlm = self.use_mlm and not made
             made.append(self._with_mlm(row, places, random) if with_mlm else row)
-        if copied:
-            seen = self.encoder.visible(example.left, example.surface, example.right)
-            made.append(Row(seen.ids, reference=refer_from(seen), unit=unit))
         return made
+
+    def _reading(self, reading: Reading, random: np.random.Generator, unit: int) -> list[Row]:
+        """A row as it is, for copying, and two with masks beside every pronoun, for ranking.
+
+        In one of the two each pronoun has as many masks as its right candidate has subwords, in
+        the other as many as another one: with one number, right answers would only ever compete
+        with answers of their length. Copying has a row of its own, in which no number of masks
+        gives the answer away.
+        """
+        begin, end = (edge - reading.start for edge in focus(reading.anaphors))
+        text = reading.text
+        made: list[Row] = []
+        if self.use_copy or self.use_mlm:
+            seen = self.encoder.visible(text[:begin], text[begin:end], text[end:])
+            found = [refer(seen, reading.start, anaphor) for anaphor in reading.anaphors]
+            references = tuple(reference for reference in found if reference is not None)
+            row = Row(seen.ids, references=references if self.use_copy else (), unit=unit)
+            pronouns = [place for reference in references for place in reference.pronoun]
+            made.append(self._with_mlm(row, pronouns, random) if self.use_mlm else row)
+        if self.use_rank:
+            made += self._ranked(reading, (begin, end), random, unit)
+        return made
+
+    def _ranked(
+        self, reading: Reading, middle: tuple[int, int], random: np.random.Generator, unit: int
+    ) -> list[Row]:
+        known = [self._fills(anaphor) for anaphor in reading.anaphors]
+        asked = [i for i, fills in enumerate(known) if any(gold for _, gold in fills)]
+        right = {i: next(len(ids) for ids, gold in reversed(known[i]) if gold) for i in asked}
+        other = {}
+        for i in asked:
+            lengths = sorted({len(ids) for ids, _ in known[i]} - {right[i]})
+            other[i] = lengths[int(random.integers(len(lengths)))] if lengths else 0
+        made = []
+        for masks in (right, other):
+            places = [
+                (reading.anaphors[i].span[1] - reading.start, masks[i]) for i in asked if masks[i]
+            ]
+            if not places:
+                continue
+            encoded, positions = self.encoder.beside(reading.text, middle, places)
+            at = dict(zip((i for i in asked if masks[i]), positions, strict=True))
+            fills = tuple(
+                Fill(at[i], ids, gold, choice=i)
+                for i in at
+                for ids, gold in known[i]
+                if at[i] and len(ids) == masks[i]
+            )
+            made.append(Row(encoded.ids, fills=fills, unit=unit))
+        return _choosable(made)
+
+    def _fills(self, anaphor: Anaphor) -> list[tuple[tuple[int, ...], bool]]:
+        found = [(self._known(candidate.form), candidate.gold) for candidate in anaphor.candidates]
+        return [(ids, gold) for ids, gold in found if ids]
 
     def _noun_ids(self, nouns: Sequence[str]) -> tuple[int, ...]:
         """One mask holds one piece: only nouns that are one piece can be meant."""
@@ -113,9 +149,16 @@ class RowMaker:
         return replace(row, ids=ids, mlm=tuple((place, row.ids[place]) for place in chosen))
 
 
+def _choosable(rows: Sequence[Row]) -> list[Row]:
+    """The rows without the choices whose right candidate was cropped away."""
+    right = {fill.choice for row in rows for fill in row.fills if fill.gold}
+    kept = (tuple(fill for fill in row.fills if fill.choice in right) for row in rows)
+    return [replace(row, fills=fills) for row, fills in zip(rows, kept, strict=True) if fills]
+
+
 def steps(
-    examples: Sequence[Example], size: int, random: np.random.Generator
-) -> Iterator[list[Example]]:
+    examples: Sequence[Instance], size: int, random: np.random.Generator
+) -> Iterator[list[Instance]]:
     """The examples of each optimizer step of one epoch, in random order.
 
     Examples of similar length come together.

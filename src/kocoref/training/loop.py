@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from kocoref.evaluation.measures import LOWER_IS_BETTER
 from kocoref.examples.example import Example
+from kocoref.examples.options import Instance
 from kocoref.files import replacing
 from kocoref.model.checkpoint import Checkpoint
 from kocoref.model.objective import KINDS, Row, collate, count_targets, loss_sums
@@ -33,8 +34,8 @@ from kocoref.training.state import TrainingState, load_state, save_state
 LOG_POINTS = 50
 TRAINING_COLUMNS = ("step", "learning_rate", *(f"loss_{kind}" for kind in KINDS))
 GRADIENT_NORM = 1.0
-COPY_RATE = 3.0
-"""The copying head begins untrained and learns faster, by this factor."""
+HEAD_RATES = {"copying.salience.": 30.0, "copying.": 3.0}
+"""The copying head begins untrained and learns faster, by these factors."""
 log = logging.getLogger("finetune")
 
 Validate = Callable[[Checkpoint], dict[str, float]]
@@ -43,7 +44,7 @@ Validate = Callable[[Checkpoint], dict[str, float]]
 def finetune(
     settings: FinetuneSettings,
     checkpoint: Checkpoint,
-    phases: Sequence[Sequence[Example]],
+    phases: Sequence[Sequence[Instance]],
     replay: Iterator[Example],
     row_maker: RowMaker,
     validate: Validate,
@@ -108,7 +109,7 @@ def finetune(
     return state
 
 
-def _plan(settings: FinetuneSettings, phases: Sequence[Sequence[Example]]) -> list[list[Example]]:
+def _plan(settings: FinetuneSettings, phases: Sequence[Sequence[Instance]]) -> list[list[Instance]]:
     """The examples of every step: all epochs of a phase before the next phase.
 
     With ``max_steps`` steps are taken evenly from the whole, so that every phase keeps its share.
@@ -151,7 +152,7 @@ def _optimizer(
 ) -> AdamW:
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
-        rate = COPY_RATE if name.startswith("copying.") else 1.0
+        rate = next((r for head, r in HEAD_RATES.items() if name.startswith(head)), 1.0)
         decay = settings.weight_decay if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     optimizer: AdamW = accelerator.prepare(
