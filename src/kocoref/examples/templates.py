@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kocoref.text.particles import agree
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’」』)]*(?=\s|$)|\n|$")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’」』)]*(?=\s|$)|(?=\n)|$")
 
 
 @dataclass(frozen=True, slots=True)
