@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, cycle, islice
+from math import ceil
 from typing import Literal
 
 from kocoref.corpus.document import Document, Span
@@ -158,9 +160,10 @@ def _interleaved(
     """``share`` of ``read`` in every stretch, until both are used up; what is short comes again."""
     if not read or not masked:
         return [*masked, *read]
-    size = max(round(len(read) / share), round(len(masked) / (1 - share)) if share < 1 else 0)
+    exact = Fraction(str(share))  # 100 × 0.29 is less than 29
+    size = max(ceil(len(read) / exact), ceil(len(masked) / (1 - exact)) if exact < 1 else 0)
     sources = cycle(masked), cycle(read)
-    turns = (int((i + 1) * share) - int(i * share) for i in range(size))
+    turns = (int((i + 1) * exact) - int(i * exact) for i in range(size))
     return [next(sources[turn]) for turn in turns]
 
 
