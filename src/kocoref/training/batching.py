@@ -10,7 +10,7 @@ import numpy as np
 from kocoref.examples.example import Example
 from kocoref.examples.options import Instance
 from kocoref.examples.reading import Anaphor, Reading, focus
-from kocoref.model.copying import refer
+from kocoref.model.copying import Reference, refer
 from kocoref.model.encoding import Encoder, budget_batches
 from kocoref.model.objective import Fill, Row
 
@@ -76,7 +76,7 @@ class RowMaker:
         if self.use_copy or self.use_mlm:
             seen = self.encoder.visible(text[:begin], text[begin:end], text[end:])
             found = [refer(seen, reading.start, anaphor) for anaphor in reading.anaphors]
-            references = tuple(reference for reference in found if reference is not None)
+            references = tuple(r for r in found if r is not None and _right_in_sight(r))
             row = Row(seen.ids, references=references if self.use_copy else (), unit=unit)
             pronouns = [place for reference in references for place in reference.pronoun]
             made.append(self._with_mlm(row, pronouns, random) if self.use_mlm else row)
@@ -147,6 +147,13 @@ class RowMaker:
             elif kind < 0.9:
                 ids[place] = int(random.integers(len(self.encoder.tokenizer)))
         return replace(row, ids=ids, mlm=tuple((place, row.ids[place]) for place in chosen))
+
+
+def _right_in_sight(reference: Reference) -> bool:
+    """Whether a right candidate was not cropped away."""
+    return any(
+        gold and places for gold, places in zip(reference.gold, reference.candidates, strict=True)
+    )
 
 
 def _choosable(rows: Sequence[Row]) -> list[Row]:
