@@ -29,7 +29,7 @@ SENTENCES = (
     "학생들은 시험을 보고 집으로 갔다.",
     "아이는 나무 아래에서 노래를 불렀다.",
     "물과 바람, 산과 바다에 관한 이야기였다.",
-    "은 는 이 가 을 를 에게 에서",
+    "은 는 이 가 을 를 에게 에서 (책)",
 )
 """What the tiny vocabulary is made of; each is counted four times so that every character is in."""
 

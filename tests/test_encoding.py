@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kocoref.examples.templates import TEMPLATES
 from kocoref.model.checkpoint import load_checkpoint
-from kocoref.model.encoding import Encoder, budget_batches
+from kocoref.model.encoding import Encoded, Encoder, budget_batches
 
 LENGTH = 32
 
@@ -152,3 +154,190 @@ def test_cropped_text_in_sight_keeps_its_middle(encoder: Encoder) -> None:
     assert encoded.cropped
     assert len(encoded.ids) == LENGTH
     assert pieces(encoder, encoded.ids)[encoded.places[0]].startswith("그")
+
+
+# ---- where characters of the text are
+
+
+def plainly(*offsets: tuple[int, int], inserts: tuple[tuple[int, int], ...] = ()) -> Encoded:
+    """An encoded text of which only the offsets matter; its first piece is at 1."""
+    return Encoded([], [], False, 1, list(offsets), inserts)
+
+
+WORDS = ((0, 3), (3, 4), (5, 7), (8, 9), (9, 11))
+"""Pieces of "홍길동은 학생 그녀들" or the like: 홍길동, 은, 학생, 그, 녀들."""
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0, 3, (1,)),
+        (0, 4, (1, 2)),
+        (1, 2, (1,)),  # part of a piece
+        (2, 6, (1, 2, 3)),
+        (8, 11, (4, 5)),
+        (4, 5, ()),  # a space
+        (7, 8, ()),
+        (11, 20, ()),  # behind the end
+    ],
+)
+def test_pieces_hold_characters(start: int, end: int, expected: tuple[int, ...]) -> None:
+    assert plainly(*WORDS).pieces(start, end) == expected
+
+
+def test_pieces_of_a_cropped_text_are_those_that_were_kept() -> None:
+    cropped = plainly(*WORDS[2:4])
+    assert [cropped.pieces(*span) for span in WORDS] == [(), (), (1,), (2,), ()]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0, 3, (1,)),  # before what was put in
+        (3, 4, (4,)),  # directly behind it
+        (0, 4, (1, 2, 3, 4)),  # around it
+        (2, 3, (1,)),  # the character that it follows
+        (5, 7, (5,)),
+        (8, 9, (7,)),
+    ],
+)
+def test_pieces_behind_what_was_put_in(start: int, end: int, expected: tuple[int, ...]) -> None:
+    # 홍길동()은 학생() 그: two pieces of one character each after 3, one of two after 7.
+    offsets = ((0, 3), (3, 4), (4, 5), (5, 6), (7, 9), (9, 11), (12, 13))
+    assert plainly(*offsets, inserts=((3, 2), (7, 2))).pieces(start, end) == expected
+
+
+def shown(encoder: Encoder, encoded: Encoded, positions: Sequence[int]) -> str:
+    """The text of some pieces, as the tokenizer spells them."""
+    return "".join(pieces(encoder, [encoded.ids[i] for i in positions])).replace("##", "")
+
+
+# ---- masks beside a pronoun
+
+
+def test_masks_stand_in_brackets_behind_their_place(encoder: Encoder) -> None:
+    text = "민지는 책. 그는 그것."
+    encoded, positions = encoder.beside(text, (7, 12), [(8, 1), (12, 2)])
+    assert pieces(encoder, encoded.ids) == [
+        "[CLS]", *encoder.tokenizer.tokenize("민지는 책 . 그"), "(", "[MASK]", ")", "는",
+        *encoder.tokenizer.tokenize("그것"), "(", "[MASK]", "[MASK]", ")", ".", "[SEP]",
+    ]  # fmt: skip
+    assert [len(found) for found in positions] == [1, 2]
+    for found in positions:
+        assert {encoded.ids[i] for i in found} == {encoder.mask_id}
+    assert [i for found in positions for i in found] == [
+        i for i, piece in enumerate(encoded.ids) if piece == encoder.mask_id
+    ]
+    assert (encoded.cropped, encoded.inserts) == (False, ((8, 8), (12, 14)))
+
+
+def test_characters_are_found_among_the_masks(encoder: Encoder) -> None:
+    text = "민지는 책. 그는 그것."
+    encoded, _ = encoder.beside(text, (7, 12), [(8, 1), (12, 2)])
+    for part in ("민지", "책", "그것"):
+        start = text.index(part)
+        assert shown(encoder, encoded, encoded.pieces(start, start + len(part))) == part
+    assert shown(encoder, encoded, encoded.pieces(7, 8)) == "그"
+    assert shown(encoder, encoded, encoded.pieces(8, 9)) == "는"
+    assert shown(encoder, encoded, encoded.pieces(12, 13)) == "."
+
+
+def test_one_pronoun_is_encoded_as_the_template_apposition_asks(encoder: Encoder) -> None:
+    left, right = "민지는 책을 ", "는 그것을 보았다."
+    for masks in (1, 2, 3):
+        encoded, (positions,) = encoder.beside(
+            left + "그" + right, (len(left), len(left) + 1), [(len(left) + 1, masks)]
+        )
+        asked = encoder.masked(*TEMPLATES["apposition"].around(left, "그", right), masks)
+        assert (encoded.ids, list(positions)) == (asked.ids, asked.places)
+
+
+def test_masks_that_the_text_itself_holds_are_not_asked(encoder: Encoder) -> None:
+    text = "[MASK] 그([MASK])는 ([MASK]) 책[MASK]"
+    place = text.index("그") + 1
+    encoded, (positions,) = encoder.beside(text, (place - 1, place), [(place, 2)])
+    found = pieces(encoder, encoded.ids)
+    assert found.count("[MASK]") == 6
+    assert found[positions[0] - 2 : positions[-1] + 3] == [
+        "그", "(", "[MASK]", "[MASK]", ")", "(",
+    ]  # fmt: skip
+
+
+def test_masks_far_from_the_middle_are_cropped_away(encoder: Encoder) -> None:
+    text = "그는 " + "책 " * 40 + "그는 " + "물 " * 40
+    last = text.rindex("그")
+    encoded, positions = encoder.beside(text, (last, last + 1), [(1, 1), (last + 1, 2)])
+    assert encoded.cropped
+    assert len(encoded.ids) == LENGTH
+    assert [len(found) for found in positions] == [0, 2]
+    assert [encoded.ids[i] for i in positions[1]] == [encoder.mask_id] * 2
+    assert shown(encoder, encoded, encoded.pieces(last, last + 1)) == "그"
+    assert encoded.pieces(0, 1) == ()
+
+
+def test_masks_cut_apart_by_the_crop_are_not_asked(encoder: Encoder) -> None:
+    # Twenty masks around the edge: some are kept, but not all.
+    text = "그는 " + "책 " * 20 + "그"
+    last = text.rindex("그")
+    encoded, positions = encoder.beside(text, (last, last + 1), [(1, 20)])
+    assert encoder.mask_id in encoded.ids
+    assert positions == [()]
+
+
+@st.composite
+def asked_texts(draw: st.DrawFn) -> tuple[str, list[tuple[int, int]], list[int]]:
+    """A text, its pronouns (by span), and how many masks each of them gets."""
+    filler = st.lists(
+        st.sampled_from(["책을 ", "물 ", "[MASK]", "([MASK]) ", "(", ") ", "민지는 ", "\n", "😀"]),
+        max_size=12,
+    ).map("".join)
+    count = draw(st.integers(1, 4))
+    text, spans = draw(filler), []
+    for _ in range(count):
+        pronoun = draw(st.sampled_from(["그", "그녀", "그곳", "그것"]))
+        # A space before and a particle after it, so that it is a word of its own.
+        text += " "
+        spans.append((len(text), len(text) + len(pronoun)))
+        text += pronoun + " " + draw(filler)
+    return text, spans, draw(st.lists(st.integers(1, 3), min_size=count, max_size=count))
+
+
+@given(asked=asked_texts())
+@settings(deadline=None, max_examples=200)
+def test_masks_are_beside_their_pronouns_whatever_the_text(
+    encoder: Encoder, asked: tuple[str, list[tuple[int, int]], list[int]]
+) -> None:
+    text, spans, masks = asked
+    places = [(end, n) for (_, end), n in zip(spans, masks, strict=True)]
+    encoded, positions = encoder.beside(text, (spans[0][0], spans[-1][1]), places)
+    assert len(encoded.ids) <= LENGTH
+    found = pieces(encoder, encoded.ids)
+    for (start, end), count, at in zip(spans, masks, positions, strict=True):
+        seen = encoded.pieces(start, end)
+        if seen and not encoded.cropped:
+            assert shown(encoder, encoded, seen) == text[start:end]
+            assert len(at) == count
+        if at:
+            assert [found[i] for i in at] == ["[MASK]"] * count
+            assert list(at) == list(range(at[0], at[0] + count))
+            if seen:
+                # The pronoun, a bracket, the masks.
+                assert at[0] == seen[-1] + 2
+                assert found[at[0] - 1] == "("
+            if at[-1] + 1 < len(found) - 1:
+                assert found[at[-1] + 1] == ")"
+
+
+@given(asked=asked_texts())
+@settings(deadline=None, max_examples=100)
+def test_masks_put_in_move_no_piece_of_the_text(
+    encoder: Encoder, asked: tuple[str, list[tuple[int, int]], list[int]]
+) -> None:
+    text, spans, masks = asked
+    places = [(end, n) for (_, end), n in zip(spans, masks, strict=True)]
+    wide = Encoder(encoder.tokenizer, 512)
+    encoded, _ = wide.beside(text, (spans[0][0], spans[-1][1]), places)
+    plain = wide.visible(text, "", "")
+    for start in range(len(text)):
+        before, after = plain.pieces(start, start + 1), encoded.pieces(start, start + 1)
+        assert [plain.ids[i] for i in before] == [encoded.ids[i] for i in after]

@@ -37,8 +37,15 @@ CORPORA = sorted((Path(__file__).parents[1] / "../shared/corpora").glob("*.jsonl
 SAMPLE = 150
 
 
-def maker(window: int = 600, radius: int = 3, per_document: int = 5, seed: int = 1) -> ExampleMaker:
-    return ExampleMaker(window, radius, per_document, seed)
+def maker(
+    window: int = 600,
+    radius: int = 3,
+    per_document: int = 5,
+    seed: int = 1,
+    reading_share: float = 0.0,
+    reading_window: int = 800,
+) -> ExampleMaker:
+    return ExampleMaker(window, radius, per_document, reading_share, reading_window, seed)
 
 
 def item_maker(window: int = 600, radius: int = 3, per_document: int = 12) -> ItemMaker:
@@ -124,24 +131,6 @@ def test_pronoun_of_raw_text_has_the_nouns_around_and_no_target(analysed: Make) 
 def test_marked_pronoun_has_its_antecedent_as_target(marked: Make) -> None:
     document = marked("[1:PER 홍길동]은 학생이다. [1 그]는 공부한다.")
     assert [example.target for example in maker().pronoun(document)] == ["홍길동"]
-
-
-def test_marked_pronoun_has_its_candidates_and_the_right_ones(marked: Make) -> None:
-    document = marked("[2:LOC 부산]에서 [1:PER 홍길동]은 책을 샀다. [1 그]는 공부한다.")
-    (example,) = maker().pronoun(document)
-    found = [(candidate.form, candidate.gold) for candidate in example.candidates]
-    assert found == [("부산", False), ("홍길동", True), ("책", False)]
-
-
-def test_candidates_of_an_example_stand_in_its_window(marked: Make) -> None:
-    between = "바람이 불고 비가 오며 날이 흐렸다. "
-    document = marked(f"부산에 갔다. {between * 4}[1:PER 홍길동]은 책을 샀다. [1 그]는 웃었다.")
-    (example,) = maker(window=50).pronoun(document)
-    assert example.start > 0
-    for candidate in example.candidates:
-        for start in candidate.starts:
-            assert example.left[start - example.start :].startswith(candidate.form)
-    assert "부산" not in {candidate.form for candidate in example.candidates}
 
 
 def test_pronouns_without_mark_are_left_out_where_others_are_marked(marked: Make) -> None:

@@ -20,7 +20,9 @@ from kocoref.evaluation.baselines import (
     constant_baseline,
 )
 from kocoref.evaluation.measures import (
+    COSTLY_MEASURES,
     MEASURES,
+    QUICK_MEASURES,
     Outcome,
     count_antecedent,
     count_coref,
@@ -28,6 +30,7 @@ from kocoref.evaluation.measures import (
     report_score,
 )
 from kocoref.evaluation.prediction import vocabulary_nouns
+from kocoref.evaluation.salience import salience_baseline, train_salience
 from kocoref.evaluation.significance import paired_bootstrap
 from kocoref.evaluation.slices import slice_accuracy
 from kocoref.examples.antecedents import Candidate
@@ -197,7 +200,9 @@ def test_coref_looks_at_the_first_five_nouns(
     order = ("는", "학생", "책", "은", "서울", "약", "물", "회사")
     nouns = nouns_of(checkpoint, {p: p for p in ("학생", "책", "서울", "약", "물", "회사")})
     model = scripted(ranking(*order))
-    outcome = evaluate(model, items((coref_item("물", "학생", "회사"),)), ["coref_f1"], 512, nouns)
+    outcome = evaluate(
+        model, items((coref_item("물", "학생", "회사"),)), ["coref_f1"], 512, "replace", nouns
+    )
     # 는 and 은 are no nouns; 회사 is the sixth: 2 right, 3 wrong, 1 missed.
     assert outcome.predictions[0]["predicted"] == ["학생", "책", "서울", "약", "물"]
     assert outcome.measures(["coref_f1"]) == {"coref_f1": pytest.approx(4 / (4 + 3 + 1))}
@@ -210,7 +215,9 @@ def test_only_the_first_fifty_predictions_are_looked_at(
     others = [p for p in checkpoint.tokenizer.get_vocab() if p != "회사"][: rank - 1]
     nouns = nouns_of(checkpoint, {"회사": "회사"})
     model = scripted(ranking(*others, "회사"))
-    outcome = evaluate(model, items((coref_item("회사", "책"),)), ["coref_f1"], 512, nouns)
+    outcome = evaluate(
+        model, items((coref_item("회사", "책"),)), ["coref_f1"], 512, "replace", nouns
+    )
     assert outcome.predictions[0]["predicted"] == found
 
 
@@ -219,7 +226,7 @@ def test_no_noun_among_the_predictions_is_no_hit(
 ) -> None:
     nouns = nouns_of(checkpoint, {})
     part = items((coref_item("학생", "책"),), (lambada_item("학생"),))
-    found = evaluate(scripted(ranking("학생")), part, ["score"], 512, nouns)
+    found = evaluate(scripted(ranking("학생")), part, ["score"], 512, "replace", nouns)
     assert found.measures(["lambada_at_1", "coref_f1", "coref_at_5", "score"]) == {
         "lambada_at_1": 0, "coref_f1": 0, "coref_at_5": 0, "score": 0,
     }  # fmt: skip
@@ -238,7 +245,9 @@ def test_lambada_takes_the_top_noun_leniently(
 ) -> None:
     nouns = nouns_of(checkpoint, {"책": text, "학생": target})
     model = scripted(ranking("는", "책", "학생"))
-    outcome = evaluate(model, items(lambada=(lambada_item(target),)), ["lambada_at_1"], 512, nouns)
+    outcome = evaluate(
+        model, items(lambada=(lambada_item(target),)), ["lambada_at_1"], 512, "replace", nouns
+    )
     assert outcome.sums()["lambada_hits"] == expected
 
 
@@ -327,7 +336,9 @@ def test_model_prefers_by_mean_log_probability(scripted: Callable[[Script], Chec
         return {"학생": 5.0} if masks == 1 else ({"홍": 9.0} if mask == 0 else {"##길": 1.0})
 
     item = antecedent_item(candidate("학생", True), candidate("홍길"))
-    outcome = evaluate(scripted(script), items(antecedent=(item,)), ["antecedent_accuracy"], 512)
+    outcome = evaluate(
+        scripted(script), items(antecedent=(item,)), ["antecedent_accuracy"], 512, "replace"
+    )
     # One mask: 학생 has logit 5. Two masks: 홍 and ##길 have mean logit 5 too, but its share of
     # the vocabulary V is exp(9) / (exp(9) + V) and exp(1) / (exp(1) + V): less in the mean.
     assert outcome.predictions[0]["predicted"] == ["학생", "홍길"]
@@ -342,7 +353,7 @@ def test_lambada_exact_with_two_subwords(
 
     part = items(lambada=(lambada_item("홍길"),))
     nouns = nouns_of(checkpoint, {})
-    outcome = evaluate(scripted(script), part, ["lambada_exact"], 512, nouns)
+    outcome = evaluate(scripted(script), part, ["lambada_exact"], 512, "replace", nouns)
     assert outcome.predictions[0]["predicted"][0] == "홍길"
     assert outcome.measures(["lambada_exact"]) == {"lambada_exact": 1}
 
@@ -352,7 +363,7 @@ def test_lambada_exact_is_not_lenient(
 ) -> None:
     nouns = nouns_of(checkpoint, {})
     part = items(lambada=(lambada_item("학생들"),))
-    outcome = evaluate(scripted(ranking("학생")), part, ["lambada_exact"], 512, nouns)
+    outcome = evaluate(scripted(ranking("학생")), part, ["lambada_exact"], 512, "replace", nouns)
     assert outcome.measures(["lambada_exact"]) == {"lambada_exact": 0}
 
 
@@ -362,7 +373,7 @@ def test_pseudo_bpc_of_a_uniform_model(
     text = "홍길동은 학생이다. 그는 학교에서 공부한다."
     pieces = len(checkpoint.tokenizer(text, add_special_tokens=False).input_ids)
     part = items(plain=(PlainText("d", text),))
-    outcome = evaluate(scripted(lambda masks, mask: {}), part, ["pseudo_bpc"], 512)
+    outcome = evaluate(scripted(lambda masks, mask: {}), part, ["pseudo_bpc"], 512, "replace")
     # Every piece costs log2 of the vocabulary.
     bits = pieces * log2(len(checkpoint.tokenizer))
     assert outcome.measures(["pseudo_bpc"]) == {
@@ -375,29 +386,73 @@ def test_pseudo_bpc_counts_only_the_characters_that_the_model_saw(
 ) -> None:
     text = "학생 " * 100
     part = items(plain=(PlainText("d", text),))
-    outcome = evaluate(scripted(lambda masks, mask: {}), part, ["pseudo_bpc"], 512)
+    outcome = evaluate(scripted(lambda masks, mask: {}), part, ["pseudo_bpc"], 512, "replace")
     # 128 positions hold all 100 pieces of the one text, and 126 of the 300 of the other.
     longer = items(plain=(PlainText("d", text * 3),))
-    cropped = evaluate(scripted(lambda masks, mask: {}), longer, ["pseudo_bpc"], 512)
+    cropped = evaluate(scripted(lambda masks, mask: {}), longer, ["pseudo_bpc"], 512, "replace")
     whole = outcome.measures(["pseudo_bpc"])["pseudo_bpc"]
     assert cropped.measures(["pseudo_bpc"])["pseudo_bpc"] == pytest.approx(whole, rel=0.02)
 
 
 def test_only_what_is_wanted_is_measured(scripted: Callable[[Script], Checkpoint]) -> None:
     part = items((coref_item("학생", "책"),), plain=(PlainText("d", "그는 학생이다."),))
-    outcome = evaluate(scripted(ranking("학생")), part, ["pseudo_bpc"], 512)
+    outcome = evaluate(scripted(ranking("학생")), part, ["pseudo_bpc"], 512, "replace")
     assert list(outcome.measures(MEASURES)) == ["pseudo_bpc"]
 
 
 def test_copying_has_measures_of_its_own(scripted: Callable[[Script], Checkpoint]) -> None:
     item = antecedent_item(candidate("학생"), candidate("홍길동", gold=True))
     names = ["antecedent_accuracy", "copy_accuracy", "copy_mrr"]
-    outcome = evaluate(scripted(ranking("학생")), items(antecedent=(item,)), names, 512)
+    outcome = evaluate(scripted(ranking("학생")), items(antecedent=(item,)), names, 512, "replace")
     assert outcome.measures(names) == {
         "antecedent_accuracy": 0, "copy_accuracy": 1, "copy_mrr": 1,
     }  # fmt: skip
-    (row,) = outcome.predictions
-    assert (row["predicted"], row["copied"]) == (["학생", "홍길동"], ["홍길동", "학생"])
+    by_name, copied = outcome.predictions
+    assert [row["measure"] for row in (by_name, copied)] == ["antecedent", "copy"]
+    assert [row["predicted"] for row in (by_name, copied)] == [
+        ["학생", "홍길동"], ["홍길동", "학생"],
+    ]  # fmt: skip
+    assert [row["hit"] for row in (by_name, copied)] == [0, 1]
+    for row in (by_name, copied):
+        assert (row["document"], row["pronoun"], row["gold"]) == ("d", "그", ["홍길동"])
+        assert row["text"] == "홍길동은 학생이다. [그]는 공부한다."
+        assert (row["distance"], row["candidates"]) == (1, 2)
+
+
+def test_pronouns_of_one_text_are_copied_in_their_order(
+    scripted: Callable[[Script], Checkpoint],
+) -> None:
+    # The script prefers the last candidate of the batch's last: scores rise throughout.
+    left, middle = "홍길동은 학생이다. ", "는 왔다. "
+    name, other = candidate("홍길동", gold=True), candidate("학생", last=5)
+    first = AntecedentItem("d", 0, left, "그", f"{middle}그는 갔다.", 1, (name, other))
+    second = AntecedentItem("d", 0, f"{left}그{middle}", "그", "는 갔다.", 2, (other, name))
+    outcome = evaluate(
+        scripted(ranking("학생")), items(antecedent=(first, second)), ["copy_mrr"], 512, "replace"
+    )
+    assert [(row["measure"], row["distance"], row["hit"]) for row in outcome.predictions] == [
+        ("copy", 1, 0), ("copy", 2, 1),
+    ]  # fmt: skip
+    assert outcome.measures(["copy_accuracy", "copy_mrr"]) == {
+        "copy_accuracy": 1 / 2, "copy_mrr": (1 / 2 + 1) / 2,
+    }  # fmt: skip
+
+
+def test_only_the_wanted_scorer_is_asked(scripted: Callable[[Script], Checkpoint]) -> None:
+    item = antecedent_item(candidate("학생"), candidate("홍길동", gold=True))
+    for scorer in ("antecedent", "copy"):
+        outcome = evaluate(
+            scripted(ranking("학생")), items(antecedent=(item,)), [f"{scorer}_mrr"], 512, "replace"
+        )
+        assert [row["measure"] for row in outcome.predictions] == [scorer]
+
+
+def test_quick_measures_ask_once_for_each_item() -> None:
+    assert QUICK_MEASURES == (
+        "lambada_at_1", "coref_f1", "coref_at_5", "score", "copy_accuracy", "copy_mrr",
+    )  # fmt: skip
+    assert set(QUICK_MEASURES) | set(COSTLY_MEASURES) == set(MEASURES)
+    assert set(QUICK_MEASURES).isdisjoint(COSTLY_MEASURES)
 
 
 def test_score_needs_both_kinds_of_items() -> None:
@@ -468,7 +523,7 @@ def prediction(
 def test_slices_by_pronoun_put_the_rare_together() -> None:
     rows = [prediction("그", i < 3) for i in range(6)]
     rows += [prediction("이것", True)] * 2 + [prediction("그녀", False)] * 4
-    assert slice_accuracy(rows)["pronoun"] == {
+    assert slice_accuracy(rows, "antecedent")["pronoun"] == {
         "그": {"accuracy": 0.5, "items": 6},
         "other": {"accuracy": pytest.approx(2 / 6), "items": 6},
     }
@@ -476,21 +531,61 @@ def test_slices_by_pronoun_put_the_rare_together() -> None:
 
 def test_slices_by_distance() -> None:
     rows = [prediction("그", d == 0, distance=d) for d in (0, 1, 2, 7) for _ in range(5)]
-    assert {k: v["items"] for k, v in slice_accuracy(rows)["distance"].items()} == {
+    assert {k: v["items"] for k, v in slice_accuracy(rows, "antecedent")["distance"].items()} == {
         "same sentence": 5, "1 sentence": 5, "2 or more sentences": 10,
     }  # fmt: skip
 
 
 def test_slices_by_number_of_candidates() -> None:
     rows = [prediction("그", True, candidates=c) for c in (9, 10, 19, 20) for _ in range(5)]
-    assert {k: v["items"] for k, v in slice_accuracy(rows)["candidates"].items()} == {
+    assert {k: v["items"] for k, v in slice_accuracy(rows, "antecedent")["candidates"].items()} == {
         "1-9": 5, "10-19": 10, "20 or more": 5,
     }  # fmt: skip
 
 
 def test_slices_leave_other_measures_out() -> None:
     rows = [prediction("그", True)] * 5 + [{"measure": "coref", "pronoun": "그", "hit": False}]
-    assert slice_accuracy(rows)["pronoun"] == {"그": {"accuracy": 1.0, "items": 5}}
+    assert slice_accuracy(rows, "antecedent")["pronoun"] == {"그": {"accuracy": 1.0, "items": 5}}
+
+
+def test_slices_are_of_one_scorer() -> None:
+    rows = [prediction("그", True)] * 5
+    rows += [row | {"measure": "copy", "hit": 0.25} for row in rows]
+    found = {scorer: slice_accuracy(rows, scorer) for scorer in ("antecedent", "copy")}
+    assert found["antecedent"]["pronoun"] == {"그": {"accuracy": 1.0, "items": 5}}
+    assert found["copy"]["pronoun"] == {"그": {"accuracy": 0.25, "items": 5}}
+    assert list(found["copy"]) == ["pronoun", "distance", "candidates"]
+
+
+def test_slices_of_a_scorer_without_rows_are_empty() -> None:
+    nothing: dict[str, object] = {"pronoun": {}, "distance": {}, "candidates": {}}
+    assert slice_accuracy([prediction("그", True)], "copy") == nothing
+
+
+# ---- the ranker by salience
+
+
+def salient_items() -> list[AntecedentItem]:
+    """Fifty pronouns each of which refers to the subject, wherever it stands."""
+    found = []
+    for number in range(50):
+        subject = candidate("민지", gold=True, first=number % 5, last=number % 5, subject=1)
+        others = [candidate(f"책{i}", first=6 + i, last=6 + i) for i in range(3)]
+        found.append(antecedent_item(*others[: number % 3], subject, *others[number % 3 :]))
+    return found
+
+
+def test_salience_ranker_learns_what_decides() -> None:
+    ranker = train_salience(salient_items())
+    assert ranker is not None
+    outcome = salience_baseline(ranker, salient_items())
+    assert outcome.measures(["antecedent_accuracy", "copy_accuracy"]) == {
+        "antecedent_accuracy": 1, "copy_accuracy": 1,
+    }  # fmt: skip
+
+
+def test_salience_ranker_needs_fifty_pronouns() -> None:
+    assert train_salience(salient_items()[:49]) is None
 
 
 # ---- intervals

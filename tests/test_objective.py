@@ -14,11 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kocoref.evaluation.asking import candidate_queries
+from kocoref.evaluation.asking import candidate_queries, copy_queries
 from kocoref.evaluation.prediction import ask
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.example import Example
 from kocoref.examples.items import AntecedentItem
+from kocoref.examples.reading import Anaphor, Reading
+from kocoref.examples.salience import FEATURES
+from kocoref.examples.templates import TEMPLATES
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.model.copying import Reference, gather_references
 from kocoref.model.encoding import Encoder
@@ -32,7 +35,7 @@ from kocoref.model.objective import (
     count_targets,
     loss_sums,
 )
-from kocoref.training.batching import RowMaker, micro_batches
+from kocoref.training.batching import RowMaker, _choosable, micro_batches
 
 LEFT, RIGHT = "홍길동은 학생이다. ", "는 학교에서 공부한다."
 
@@ -49,6 +52,28 @@ def item_of(*forms: str, left: str = LEFT) -> AntecedentItem:
     return AntecedentItem("d", 0, left, "그", RIGHT, 1, candidates_of(*forms, gold=(0,)))
 
 
+def reading_of(text: str, gold: dict[str, str], *forms: str) -> Reading:
+    """A reading of a text; ``gold`` is the right candidate of each pronoun, each standing once."""
+    anaphors = []
+    for surface, right in gold.items():
+        start = text.index(f" {surface}") + 1
+        stood = tuple(
+            Candidate(form, (text.index(form),), False, False, form == right)
+            for form in forms
+            if text.index(form) < start
+        )
+        anaphors.append(Anaphor((start, start + len(surface)), surface, stood))
+    return Reading("r", 0, text, tuple(anaphors))
+
+
+READING = reading_of(
+    "홍길동은 부산에서 학생들과 만났다. 그는 책을 주고 그곳을 떠났다.",
+    {"그": "홍길동", "그곳": "부산"},
+    "홍길동", "부산", "학생들", "책",
+)  # fmt: skip
+"""Two pronouns; of their candidates only 학생들 has two subwords."""
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tiny: Path) -> Checkpoint:
     loaded = load_checkpoint(str(tiny))
@@ -62,6 +87,7 @@ def encoder(checkpoint: Checkpoint) -> Encoder:
 
 
 NOTHING = gather_references([])
+NO_SALIENCE = np.zeros((9, FEATURES), np.float32)
 
 
 def said(logits: Tensor, *copy_scores: float) -> Output:
@@ -150,7 +176,45 @@ def test_candidates_are_at_their_places() -> None:
     assert batch.fill_ids.tolist() == [5, 7, 8]
     assert batch.fill_share.tolist() == [1, 0.5, 0.5]
     assert batch.fill_of.tolist() == [0, 1, 1]
-    assert (batch.unit_of.tolist(), batch.gold.tolist()) == ([0, 0], [True, False])
+    assert (batch.choice_of.tolist(), batch.gold.tolist()) == ([0, 0], [True, False])
+
+
+CHOICES = [
+    Row([2, 4, 4, 3], fills=(Fill((1,), (5,), True, 0), Fill((2,), (6,), False, 1)), unit=4),
+    Row([2, 4, 4, 3], fills=(Fill((1,), (7,), False, 0), Fill((2,), (8,), True, 1)), unit=4),
+    Row([2, 4, 3], fills=(Fill((1,), (5,), True, 0),), unit=5),
+]
+"""Two pronouns of one reading, ranked over two rows, and one of another reading."""
+
+
+def test_candidates_of_one_choice_are_together_in_all_rows_of_a_unit() -> None:
+    batch = collate(CHOICES, pad_id=0)
+    assert batch.choice_of.tolist() == [0, 1, 0, 1, 2]
+    assert batch.gold.tolist() == [True, False, False, True, True]
+    assert count_targets(CHOICES)["rank"] == 3
+
+
+def test_rank_loss_is_summed_over_the_choices_of_a_unit() -> None:
+    # Scores by id: ln 0.1, ln 0.2, ln 0.3, ln 0.4 for 5, 6, 7, 8.
+    logits = torch.zeros(5, 9)
+    logits[:, :5] = -torch.inf
+    logits[:, 5:] = torch.tensor([0.1, 0.2, 0.3, 0.4]).log()
+    # First pronoun: 5 is right, 7 is not. Second: 8 is right, 6 is not. Third: nothing else.
+    expected = -log(0.1 / 0.4) - log(0.4 / 0.6)
+    found = loss_sums(said(logits), collate(CHOICES, 0))["rank"].item()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_reference_of_a_row_is_a_target() -> None:
+    one = Reference((0,), (((1,),), ((2,),)), (True, False), NO_SALIENCE[:2])
+    two = Reference((1,), (((0,),),), (True,), NO_SALIENCE[:1])
+    rows = [Row([2, 4, 3], references=(one, two)), Row([2, 3]), Row([2, 4, 3], references=(one,))]
+    assert [row.has_targets() for row in rows] == [True, False, True]
+    assert count_targets(rows)["copy"] == 3
+    scores = [log(3), log(1), 5.0, log(1), log(1)]
+    found = loss_sums(said(torch.zeros(0, 3), *scores), collate(rows, 0))["copy"].item()
+    # Of the first 3 / (3 + 1), of the second all there is, of the third 1 / 2.
+    assert found == pytest.approx(-log(3 / 4) - log(1 / 2))
 
 
 def test_every_place_goes_through_the_head_once() -> None:
@@ -231,8 +295,9 @@ def test_mlm_loss_is_the_sum_over_pieces() -> None:
 
 def test_kinds_do_not_mix() -> None:
     fills = (Fill((3,), (0,), True), Fill((3,), (1,), False), Fill((3,), (2,), False))
-    reference = Reference((0,), (((1,),), ((2,),), ((3,),)), (True, False, False))
-    row = Row([1] * 4, ((0, 0),), (1, (1,)), ((2, 2),), fills, reference)
+    right = (True, False, False)
+    reference = Reference((0,), (((1,),), ((2,),), ((3,),)), right, NO_SALIENCE[:3])
+    row = Row([1] * 4, ((0, 0),), (1, (1,)), ((2, 2),), fills, (reference,))
     # Each loss is right at its own place, so that every one is ln (1 + 2 e^-9).
     right = torch.tensor([0, 1, 2, 0])
     logits = 9 * torch.nn.functional.one_hot(right, 3).float()
@@ -264,16 +329,15 @@ def rows(encoder: Encoder) -> list[Row]:
     maker = row_maker(encoder, use_mlm=True)
     random = np.random.default_rng(0)
 
-    def ranked(*gold: int) -> tuple[Candidate, ...]:
-        return candidates_of("책", "학생들", "홍길동", "도서관에서", gold=gold)
-
     examples = [
-        Example("a", "pronoun", 0, LEFT, "그", RIGHT, "홍길동", ("학생", "책"), ranked(2)),
+        Example("a", "pronoun", 0, LEFT, "그", RIGHT, "홍길동", ("학생", "책")),
         Example("b", "pronoun", 0, "책. ", "그", "는 공부한다.", None, ("책", "학생")),
         Example("c", "entity", 0, LEFT * 2, "홍길동", RIGHT, "홍길동"),
         Example("d", "entity_unlabelled", 0, LEFT * 3, "홍길동", RIGHT),
         Example("e", "replay", 0, LEFT, "", "그것은 소설이다."),
-        Example("f", "pronoun", 0, LEFT, "그", RIGHT, "김서연", ("약",), ranked(0, 1)),
+        Example("f", "pronoun", 0, LEFT, "그", RIGHT, "김서연", ("약",)),
+        READING,
+        replace(READING, anaphors=READING.anaphors[1:]),
     ]
     return [row for i, example in enumerate(examples) for row in maker.rows(example, random, i)]
 
@@ -323,7 +387,7 @@ def test_micro_batches_stay_within_the_budget(rows: list[Row]) -> None:
 
 def test_micro_batches_keep_an_example_together(rows: list[Row]) -> None:
     parts = micro_batches(rows, 1)
-    assert len(parts) == 6
+    assert len(parts) == 8
     assert any(len(part) > 1 for part in parts)
 
 
@@ -346,8 +410,8 @@ def row_maker(encoder: Encoder, **keys: bool) -> RowMaker:
     return RowMaker(encoder, mask_share=0.3, **flags)
 
 
-def rows_of(maker: RowMaker, example: Example) -> list[Row]:
-    return maker.rows(example, np.random.default_rng(0))
+def rows_of(maker: RowMaker, instance: Example | Reading, unit: int = 0) -> list[Row]:
+    return maker.rows(instance, np.random.default_rng(0), unit)
 
 
 def test_target_has_as_many_masks_as_subwords(encoder: Encoder) -> None:
@@ -394,38 +458,205 @@ def test_unknown_target_is_not_learned(encoder: Encoder) -> None:
     assert all(answer != unknown for row in found for _, answer in row.target)
 
 
-RANKED = Example(
-    "d", "pronoun", 0, LEFT, "그", RIGHT, "학생", ("학생", "책"),
-    candidates_of("책", "학생", "학생들", gold=(1, 2)),
-)  # fmt: skip
+# ---- rows of readings
 
 
-def test_candidates_stand_in_rows_of_their_length(encoder: Encoder) -> None:
-    one, two, seen = rows_of(row_maker(encoder), RANKED)
-    assert seen.fills == ()
-    assert [row.reference is not None for row in (one, two, seen)] == [True, False, True]
-    expected = [("책", False), ("학생", True), ("학생들", True)]
-    found = [(fill.ids, fill.gold) for fill in one.fills + two.fills]
-    assert found == [(encoder.subwords(form), gold) for form, gold in expected]
-    assert (len(one.fills), len(two.fills)) == (2, 1)
+def fills_of(encoder: Encoder, rows: Sequence[Row], choice: int) -> list[tuple[str, bool]]:
+    """The candidates of one pronoun in the rows, by what they are called."""
+    forms = {encoder.subwords(form): form for form in ("홍길동", "학생", "학생들", "책", "부산")}
+    return [(forms[f.ids], f.gold) for row in rows for f in row.fills if f.choice == choice]
 
 
-def test_candidates_stand_at_masks(encoder: Encoder) -> None:
-    rows = rows_of(row_maker(encoder), RANKED)
-    places = [row.ids[place] for row in rows for fill in row.fills for place in fill.places]
-    assert places == [encoder.mask_id] * 4
+def test_reading_is_one_row_as_it_is_and_two_with_masks(encoder: Encoder) -> None:
+    seen, right, other = rows_of(row_maker(encoder), READING, unit=7)
+    assert seen.ids == encoder.plain(READING.text)[0]
+    assert [len(row.references) for row in (seen, right, other)] == [2, 0, 0]
+    assert [len(row.fills) > 0 for row in (seen, right, other)] == [False, True, True]
+    assert {row.unit for row in (seen, right, other)} == {7}
+    assert all(not (row.target or row.nouns or row.mlm) for row in (seen, right, other))
 
 
-def test_candidates_without_a_right_one_are_not_ranked(encoder: Encoder) -> None:
-    none = tuple(replace(candidate, gold=False) for candidate in RANKED.candidates)
-    counts = count_targets(rows_of(row_maker(encoder), replace(RANKED, candidates=none)))
-    assert (counts["rank"], counts["copy"]) == (0, 0)
+def test_no_mask_is_on_the_row_that_copying_learns_from(encoder: Encoder) -> None:
+    rows = rows_of(row_maker(encoder), READING)
+    for row in rows:
+        assert (encoder.mask_id in row.ids) == (not row.references)
+
+
+def test_references_of_a_reading_are_its_pronouns_and_candidates(encoder: Encoder) -> None:
+    seen, *_ = rows_of(row_maker(encoder), READING)
+
+    def spelled(places: tuple[int, ...]) -> str:
+        return str(encoder.tokenizer.decode([seen.ids[i] for i in places]))
+
+    assert [spelled(found.pronoun) for found in seen.references] == ["그", "그곳"]
+    assert [[[spelled(o) for o in c] for c in found.candidates] for found in seen.references] == [
+        [["홍길동"], ["부산"], ["학생들"]],
+        [["홍길동"], ["부산"], ["학생들"], ["책"]],
+    ]
+    assert [found.gold for found in seen.references] == [
+        (True, False, False), (False, True, False, False),
+    ]  # fmt: skip
+
+
+def test_masks_of_a_reading_are_as_many_as_the_right_candidates_need(encoder: Encoder) -> None:
+    _, right, other = rows_of(row_maker(encoder), READING)
+    lengths = {form: len(encoder.subwords(form)) for form in ("홍길동", "부산", "학생들", "책")}
+    assert lengths == {"홍길동": 1, "부산": 1, "학생들": 2, "책": 1}
+    # 그 and 그곳: one mask for the right candidates, two for the others.
+    assert right.ids.count(encoder.mask_id) == 2
+    assert other.ids.count(encoder.mask_id) == 4
+    assert fills_of(encoder, [right], 0) == [("홍길동", True), ("부산", False)]
+    assert fills_of(encoder, [right], 1) == [("홍길동", False), ("부산", True), ("책", False)]
+    assert fills_of(encoder, [other], 0) == fills_of(encoder, [other], 1) == [("학생들", False)]
+
+
+def test_masks_of_a_reading_stand_beside_their_pronouns(encoder: Encoder) -> None:
+    _, right, other = rows_of(row_maker(encoder), READING)
+    for row, masks in ((right, 1), (other, 2)):
+        pieces = encoder.tokenizer.convert_ids_to_tokens(row.ids)
+        for choice, spelled in enumerate(("그", "그곳")):
+            (places,) = {fill.places for fill in row.fills if fill.choice == choice}
+            assert [pieces[i] for i in places] == ["[MASK]"] * masks
+            assert (pieces[places[0] - 1], pieces[places[-1] + 1]) == ("(", ")")
+            before = pieces[places[0] - 1 - len(encoder.subwords(spelled)) : places[0] - 1]
+            assert "".join(before).replace("##", "") == spelled
+
+
+def test_another_length_is_drawn_anew(encoder: Encoder) -> None:
+    forms = ("책", "학생들", "학생들은는")
+    assert sorted(len(encoder.subwords(form)) for form in forms) == [1, 2, 3]
+    candidates = tuple(Candidate(form, (0,), False, False, form == "책") for form in forms)
+    asked = replace(READING, anaphors=(replace(READING.anaphors[0], candidates=candidates),))
+    random = np.random.default_rng(0)
+    drawn = {
+        row_maker(encoder, use_copy=False).rows(asked, random)[1].ids.count(encoder.mask_id)
+        for _ in range(30)
+    }
+    assert drawn == {2, 3}
+
+
+def test_candidates_of_one_length_need_one_row(encoder: Encoder) -> None:
+    candidates = candidates_of("책", "학생", gold=(1,))
+    asked = replace(READING, anaphors=(replace(READING.anaphors[0], candidates=candidates),))
+    (row,) = rows_of(row_maker(encoder, use_copy=False), asked)
+    assert fills_of(encoder, [row], 0) == [("책", False), ("학생", True)]
+
+
+def test_candidates_that_the_vocabulary_cannot_spell_are_not_ranked(encoder: Encoder) -> None:
+    first, second = READING.anaphors
+    unknown = (
+        Candidate("뷁", (0,), False, False, True),
+        Candidate("책", (0,), False, False, False),
+    )
+    asked = replace(READING, anaphors=(replace(first, candidates=unknown), second))
+    rows = rows_of(row_maker(encoder), asked)
+    assert {fill.choice for row in rows for fill in row.fills} == {1}
+    assert count_targets(rows)["copy"] == 2  # where it stands is known
+
+
+def cropping(encoder: Encoder, length: int) -> RowMaker:
+    return row_maker(Encoder(encoder.tokenizer, length))
+
+
+def test_pronouns_that_are_cropped_away_are_left_out(encoder: Encoder) -> None:
+    # Two pronouns each with its antecedent before it, far apart: the middle holds neither.
+    text = "민지가 왔다. 그녀는 " + "책을 읽고 " * 40 + "지우가 왔다. 그는 갔다."
+    anaphors = tuple(
+        Anaphor(
+            (text.index(surface), text.index(surface) + len(surface)), surface,
+            (Candidate(form, (text.index(form),), False, False, True),
+             Candidate("책", (text.index("책"),), False, False, False)),
+        )
+        for surface, form in (("그녀", "민지"), ("그는", "지우"))
+    )  # fmt: skip
+    rows = rows_of(cropping(encoder, 32), Reading("d", 0, text, anaphors))
+    assert count_targets(rows) == dict.fromkeys(("target", "nouns", "rank", "copy", "mlm"), 0)
+
+
+def test_copying_without_the_right_candidate_in_sight_is_left_out(encoder: Encoder) -> None:
+    text = "민지가 왔다. " + "책을 읽고 " * 40 + "그녀는 갔다."
+    start = text.index("그녀")
+    stood = (
+        Candidate("민지", (0,), False, False, True),
+        Candidate("책", (text.rindex("책"),), False, False, False),
+    )
+    reading = Reading("d", 0, text, (Anaphor((start, start + 2), "그녀", stood),))
+    whole, cropped = (rows_of(cropping(encoder, n), reading) for n in (128, 32))
+    assert (count_targets(whole)["copy"], count_targets(cropped)["copy"]) == (1, 0)
+    # What candidates are called can be ranked all the same: the masks are in sight.
+    assert count_targets(cropped)["rank"] == 1
+
+
+def test_choices_without_their_right_candidate_are_left_out() -> None:
+    right, wrong = Fill((1,), (5,), True, choice=0), Fill((1,), (6,), False, choice=0)
+    lost = Fill((3,), (7,), False, choice=1)
+    rows = [Row([1], fills=(right, lost), unit=2), Row([2], fills=(wrong,), unit=2)]
+    kept = _choosable([*rows, Row([3], fills=(lost,), unit=2)])
+    assert kept == [replace(rows[0], fills=(right,)), rows[1]]
+    assert _choosable([Row([3], fills=(lost,))]) == []
+
+
+def test_right_candidate_in_one_row_keeps_the_choice_in_the_other() -> None:
+    rows = [
+        Row([1], fills=(Fill((1,), (5,), False, choice=3),)),
+        Row([2], fills=(Fill((1, 2), (6, 7), True, choice=3),)),
+    ]
+    assert _choosable(rows) == rows
 
 
 @pytest.mark.parametrize("kind", ["target", "nouns", "rank", "copy"])
 def test_loss_that_is_off_has_no_targets(encoder: Encoder, kind: str) -> None:
-    counts = count_targets(rows_of(row_maker(encoder, **{f"use_{kind}": False}), RANKED))
-    assert counts == {"target": 1, "nouns": 1, "rank": 1, "copy": 2, "mlm": 0} | {kind: 0}
+    maker = row_maker(encoder, **{f"use_{kind}": False})
+    example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, "학생", ("학생", "책"))
+    counts = count_targets(rows_of(maker, example) + rows_of(maker, READING, unit=1))
+    assert counts == {"target": 1, "nouns": 1, "rank": 2, "copy": 2, "mlm": 0} | {kind: 0}
+
+
+def test_masked_example_neither_ranks_nor_copies(encoder: Encoder) -> None:
+    example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, "학생들", ("학생", "책"))
+    counts = count_targets(rows_of(row_maker(encoder), example))
+    assert counts == {"target": 1, "nouns": 1, "rank": 0, "copy": 0, "mlm": 0}
+
+
+def test_mlm_of_a_reading_stays_away_from_its_pronouns(encoder: Encoder) -> None:
+    maker = replace(row_maker(encoder, use_mlm=True), mask_share=0.99)
+    seen, right, other = rows_of(maker, READING)
+    places = {place for place, _ in seen.mlm}
+    assert len(places) > 8
+    pronouns = {place for found in seen.references for place in found.pronoun}
+    assert len(pronouns) == 2
+    assert places.isdisjoint(pronouns | {0, len(seen.ids) - 1})
+    assert (right.mlm, other.mlm) == ((), ())
+
+
+def test_reading_with_masked_modelling_only_has_its_text(encoder: Encoder) -> None:
+    maker = row_maker(encoder, use_mlm=True, use_copy=False, use_rank=False)
+    (row,) = rows_of(maker, READING)
+    assert (row.references, row.fills) == ((), ())
+    original = encoder.plain(READING.text)[0]
+    assert row.mlm == tuple((place, original[place]) for place, _ in row.mlm)
+    assert row.mlm
+
+
+def test_reading_without_any_of_its_losses_has_no_rows(encoder: Encoder) -> None:
+    assert rows_of(row_maker(encoder, use_copy=False, use_rank=False), READING) == []
+
+
+def test_rows_of_a_reading_that_begins_further_on_are_the_same(encoder: Encoder) -> None:
+    def moved(anaphor: Anaphor) -> Anaphor:
+        candidates = tuple(
+            replace(c, starts=tuple(start + 500 for start in c.starts)) for c in anaphor.candidates
+        )
+        return Anaphor((anaphor.span[0] + 500, anaphor.span[1] + 500), anaphor.surface, candidates)
+
+    later = replace(READING, start=500, anaphors=tuple(map(moved, READING.anaphors)))
+    for one, other in zip(
+        rows_of(row_maker(encoder), READING), rows_of(row_maker(encoder), later), strict=True
+    ):
+        assert (one.ids, one.fills) == (other.ids, other.fills)
+        for here, there in zip(one.references, other.references, strict=True):
+            assert (here.pronoun, here.candidates) == (there.pronoun, there.candidates)
+            assert np.array_equal(here.salience, there.salience)
 
 
 def test_mlm_stays_away_from_the_masks_of_the_answer(encoder: Encoder) -> None:
@@ -462,7 +693,7 @@ def test_candidate_scores_are_those_of_one_candidate_at_a_time(
     checkpoint: Checkpoint, encoder: Encoder
 ) -> None:
     forms = ["홍길동", "학생", "학생들", "책", "도서관에서", "김서연"]
-    queries, places = candidate_queries(encoder, item_of(*forms))
+    queries, places = candidate_queries(encoder, item_of(*forms), TEMPLATES["replace"])
     answers = ask(checkpoint, queries, 64, "test")
     found = [answers[query].scores[place] for query, place in places]
     expected = []
@@ -481,9 +712,96 @@ def test_candidate_scores_are_those_of_one_candidate_at_a_time(
 
 def test_candidates_of_one_length_share_a_query(encoder: Encoder) -> None:
     forms = ["학생", "책", "학생들"]
-    queries, places = candidate_queries(encoder, item_of(*forms))
+    queries, places = candidate_queries(encoder, item_of(*forms), TEMPLATES["replace"])
     assert [len(query.fills) for query in queries] == [2, 1]
     assert places == [(0, 0), (0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_masks_of_a_template_stand_between_its_parts(encoder: Encoder, template: str) -> None:
+    queries, places = candidate_queries(encoder, item_of("책", "학생들"), TEMPLATES[template])
+    before, behind = TEMPLATES[template].around(LEFT, "그", RIGHT)
+    assert places == [(0, 0), (1, 0)]
+    for query, masks in zip(queries, (1, 2), strict=True):
+        assert query.ids == encoder.plain(before + "[MASK]" * masks + behind)[0]
+        assert [query.ids[i] for i in query.masks] == [encoder.mask_id] * masks
+
+
+def test_candidates_are_asked_as_ranking_is_trained(encoder: Encoder) -> None:
+    asked = replace(READING, anaphors=READING.anaphors[:1])
+    rows = rows_of(row_maker(encoder, use_copy=False), asked)
+    (anaphor,) = asked.anaphors
+    start, end = anaphor.span
+    text = asked.text
+    item = AntecedentItem("r", 0, text[:start], "그", text[end:], 0, anaphor.candidates)
+    queries, _ = candidate_queries(encoder, item, TEMPLATES["apposition"])
+    assert [query.ids for query in queries] == [row.ids for row in rows]
+    for query, row in zip(queries, rows, strict=True):
+        assert query.fills == tuple(fill.ids for fill in row.fills)
+        assert {fill.places for fill in row.fills} == {tuple(query.masks)}
+
+
+# ---- copying: one query for all pronouns of a text
+
+
+def items_of(reading: Reading, around: int = 0) -> list[AntecedentItem]:
+    """The items of a reading's pronouns; ``around`` characters more begin the document."""
+    return [
+        AntecedentItem(
+            reading.document, around, reading.text[: a.span[0]], a.surface,
+            reading.text[a.span[1] :], 0,
+            tuple(replace(c, starts=tuple(i + around for i in c.starts)) for c in a.candidates),
+        )
+        for a in reading.anaphors
+    ]  # fmt: skip
+
+
+def test_items_of_one_text_share_a_query(encoder: Encoder) -> None:
+    ((query, numbers),) = copy_queries(encoder, items_of(READING))
+    assert numbers == [0, 1]
+    assert (query.ids, query.masks, query.fills) == (encoder.plain(READING.text)[0], [], ())
+    (row, *_) = rows_of(row_maker(encoder), READING)
+    for asked, learned in zip(query.references, row.references, strict=True):
+        assert (asked.pronoun, asked.candidates) == (learned.pronoun, learned.candidates)
+        assert np.array_equal(asked.salience, learned.salience)
+
+
+def test_items_of_other_texts_have_their_own_query(encoder: Encoder) -> None:
+    one, two = items_of(READING)
+    other = replace(one, document="other")
+    later = items_of(READING, around=9)[1]
+    found = [numbers for _, numbers in copy_queries(encoder, [one, other, later, two])]
+    assert found == [[0, 3], [1], [2]]
+
+
+def test_items_of_a_text_that_is_cropped_have_their_own_query(encoder: Encoder) -> None:
+    narrow = Encoder(encoder.tokenizer, 12)
+    found = list(copy_queries(narrow, items_of(READING)))
+    assert [numbers for _, numbers in found] == [[0], [1]]
+    for (query, _), surface in zip(found, ("그", "그곳"), strict=True):
+        (reference,) = query.references
+        assert len(query.ids) == 12
+        assert encoder.tokenizer.decode([query.ids[i] for i in reference.pronoun]) == surface
+
+
+@given(
+    texts=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1)), min_size=1, max_size=6),
+    length=st.sampled_from([16, 128]),
+)
+@settings(max_examples=20, deadline=None)
+def test_shared_queries_give_the_scores_of_unshared_ones(
+    checkpoint: Checkpoint, encoder: Encoder, texts: list[tuple[str, int]], length: int
+) -> None:
+    narrow = Encoder(encoder.tokenizer, length)
+    items = [replace(items_of(READING)[which], document=name) for name, which in texts]
+    asked = list(copy_queries(narrow, items))
+    assert sorted(i for _, numbers in asked for i in numbers) == list(range(len(items)))
+    answers = ask(checkpoint, [query for query, _ in asked], 64, "test")
+    for (_, numbers), answer in zip(asked, answers, strict=True):
+        for number, scores in zip(numbers, answer.copy_scores, strict=True):
+            ((alone, _),) = copy_queries(narrow, [items[number]])
+            (expected,) = ask(checkpoint, [alone], 64, "test")[0].copy_scores
+            assert scores == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 40, 4096])
@@ -493,7 +811,9 @@ def test_answers_do_not_depend_on_the_batches(
     queries = [
         query
         for left in (LEFT, LEFT * 2, "")
-        for query in candidate_queries(encoder, item_of("학생", "학생들", left=left))[0]
+        for query in candidate_queries(
+            encoder, item_of("학생", "학생들", left=left), TEMPLATES["replace"]
+        )[0]
     ]
     alone = [ask(checkpoint, [query], 4096, "test")[0].scores for query in queries]
     found = [answer.scores for answer in ask(checkpoint, queries, batch_tokens, "test")]
@@ -510,7 +830,7 @@ def in_training(checkpoint: Checkpoint) -> Callable[[], bool]:
 def test_asking_leaves_the_mode_of_the_model(
     checkpoint: Checkpoint, encoder: Encoder, in_training: Callable[[], bool]
 ) -> None:
-    queries = candidate_queries(encoder, item_of("학생"))[0]
+    queries = candidate_queries(encoder, item_of("학생"), TEMPLATES["replace"])[0]
     for mode in (True, False):
         checkpoint.model.train(mode)
         ask(checkpoint, queries, 64, "test")

@@ -40,6 +40,17 @@ CONSTANT = {"coref_f1": 0.04, "coref_at_5": 0.60}
 FIGURES = ("antecedents", "checkpoints", "slices", "training")
 
 
+COPIED: dict[str, dict[str, dict[str, float]]] = {
+    "pronoun": {"그": {"accuracy": 0.625, "items": 24}, "other": {"accuracy": 0.75, "items": 16}},
+    "distance": {
+        "1 sentence": {"accuracy": 0.65, "items": 30},
+        "same sentence": {"accuracy": 0.8, "items": 10},
+    },
+    "candidates": {"1-9": {"accuracy": 0.6875, "items": 40}},
+}
+"""Slices by copying."""
+
+
 def apart(value: float, margin: float = 0.01) -> dict[str, float]:
     return {"difference": value, "low": value - margin, "high": value + margin, "p_value": 0.01}
 
@@ -81,11 +92,13 @@ def make() -> dict[str, Any]:
                 "finetuned_minus_constant_top_5": minus(fine, CONSTANT),
             }
         },
-        "slices.json": {"test.base": part, "test.finetuned": part},
+        "slices.json": {
+            f"test.{model}": {"antecedent": part, "copy": COPIED} for model in ("base", "finetuned")
+        },
         "checkpoints.json": {
-            "checkpoint-0": BASE | BASE_STRICT,
-            "checkpoint-5": {"score": 0.3, "antecedent_accuracy": 0.35},
-            "checkpoint-10": fine,
+            "checkpoint-0": BASE | BASE_STRICT | {"copy_accuracy": 0.2},
+            "checkpoint-5": {"score": 0.3, "copy_accuracy": 0.35},
+            "checkpoint-10": fine | {"copy_accuracy": 0.6},
         },
         "training.json": {
             "option": "pronoun",
@@ -245,7 +258,14 @@ def test_both_languages_have_the_same_tables_and_numbers(tmp_path: Path) -> None
         ("metrics.json", ("seed", "constant_top_5", "coref_at_5"), 0.61616, "61.62%"),
         ("significance.json", ("test", "finetuned_minus_base", "score", "high"), 0.7654, "+0.7654"),
         ("checkpoints.json", ("checkpoint-5", "score"), 0.34343, "0.3434"),
-        ("slices.json", ("test.finetuned", "pronoun", "그", "accuracy"), 0.7171, "71.71%"),
+        (
+            "slices.json",
+            ("test.finetuned", "antecedent", "pronoun", "그", "accuracy"),
+            0.7171,
+            "71.71%",
+        ),
+        ("slices.json", ("test.finetuned", "copy", "pronoun", "그", "accuracy"), 0.7272, "72.72%"),
+        ("checkpoints.json", ("checkpoint-5", "copy_accuracy"), 0.3636, "36.36%"),
         ("training.json", ("available_examples",), 7654321, "7,654,321"),
         ("training.json", ("tokens",), 8765432, "8,765,432"),
         ("data.json", ("items", "test", "antecedent_out_of_window"), 8888, "8,888"),
@@ -284,10 +304,45 @@ def test_baselines_stand_beside_the_models_with_their_interpretation(tmp_path: P
 def test_ranking_by_score_and_by_accuracy(tmp_path: Path) -> None:
     _, english = both(tmp_path, make())
     assert line_with(english, "First by Score").endswith("`checkpoint-5`")
-    assert line_with(english, "First by Antecedent accuracy").endswith("`checkpoint-10`")
+    name = TEXT["copy_accuracy"][1]
+    assert line_with(english, f"First by {name}").endswith("`checkpoint-10`")
     assert line_with(english, "| `checkpoint-5` |", "0.3000").endswith("| 1 | 35.00% | 2 |")
     assert line_with(english, "| 1 | `checkpoint-396`").endswith("| `checkpoint-5` | 0.3000 |")
     assert "first by Score: `checkpoint-396` (0.3290), by Coref F1: `checkpoint-396`" in english
+
+
+def test_slices_have_a_column_for_copying(tmp_path: Path) -> None:
+    korean, english = both(tmp_path, make())
+    assert "| Pronoun | Items | base | finetuned | finetuned, copying |" in english
+    assert "finetuned, 복사 |" in korean
+    assert line_with(english, "| 그 | 24 |") == "| 그 | 24 | 25.00% | 25.00% | 62.50% |"
+    assert line_with(english, "| 1–9 | 40 |") == "| 1–9 | 40 | 35.00% | 35.00% | 68.75% |"
+
+
+def test_slices_without_copying_have_no_column_for_it(tmp_path: Path) -> None:
+    metrics = make()
+    for kinds in metrics["slices.json"].values():
+        kinds["copy"] = {"pronoun": {}, "distance": {}, "candidates": {}}
+    _, english = both(tmp_path, metrics)
+    assert "finetuned, copying" not in english
+    assert line_with(english, "| 그 | 24 |") == "| 그 | 24 | 25.00% | 25.00% |"
+
+
+def test_slice_that_copying_lacks_is_a_gap(tmp_path: Path) -> None:
+    metrics = make()
+    del metrics["slices.json"]["test.finetuned"]["copy"]["pronoun"]["other"]
+    _, english = both(tmp_path, metrics)
+    assert line_with(english, "| 16 | 50.00% |").startswith("| ")
+    assert "%" not in line_with(english, "| 16 | 50.00% |").split("|")[5]
+
+
+def test_slices_of_a_scorer(tmp_path: Path) -> None:
+    write(tmp_path, make())
+    results = Results.read(tmp_path)
+    found = results.slices_of("test", "copy")
+    assert found["finetuned"]["candidates"] == {"1-9": (0.6875, 40)}
+    assert results.slices_of("test", "antecedent")["base"]["candidates"] == {"1-9": (0.35, 40)}
+    assert results.slices_of("novel", "copy") == {}
 
 
 def test_advice_follows_from_the_selecting_measure(tmp_path: Path) -> None:
@@ -327,7 +382,7 @@ def test_option_none_has_no_training(tmp_path: Path) -> None:
 
 def without_antecedents(metrics: dict[str, Any]) -> dict[str, Any]:
     """What evaluate writes where the test documents have no marked chains."""
-    names = ("antecedent_accuracy", "antecedent_mrr")
+    names = ("antecedent_accuracy", "antecedent_mrr", "copy_accuracy")
     strict = metrics["metrics.json"]["strict"]
     del strict["nearest_noun"], metrics["significance.json"]["test"]["finetuned_minus_nearest_noun"]
     rows = [
@@ -340,7 +395,8 @@ def without_antecedents(metrics: dict[str, Any]) -> dict[str, Any]:
         for name in names:
             row.pop(name, None)
     nothing: dict[str, Any] = {"pronoun": {}, "distance": {}, "candidates": {}}
-    metrics["slices.json"] = {"test.base": nothing, "test.finetuned": nothing}
+    both_scorers = {"antecedent": nothing, "copy": nothing}
+    metrics["slices.json"] = {"test.base": both_scorers, "test.finetuned": both_scorers}
     metrics["training.json"]["select_by"] = "score"
     return metrics
 

@@ -157,6 +157,7 @@ def test_missing_key(
         ("finetune", "base_revision", 7),
         ("finetune", "mixed_precision", False),  # what YAML makes of no
         ("finetune", "reproducible", "yes"),
+        ("finetune", "copy_salience", 1),
         ("finetune", "seed", None),
         ("prepare", "sources", {}),
         ("prepare", "gold", None),
@@ -177,6 +178,11 @@ def test_wrong_type(
     [
         ("finetune", "option", "entitiy"),
         ("finetune", "select_by", "loss"),
+        ("finetune", "template", "beside"),
+        ("evaluate", "template", "beside"),
+        ("finetune", "reading_share", 1.1),
+        ("finetune", "reading_share", -0.1),
+        ("finetune", "reading_window", 49),
         ("finetune", "mixed_precision", "fp8"),
         ("finetune", "epochs", 0),
         ("finetune", "max_steps", -1),

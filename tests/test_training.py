@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
@@ -17,9 +18,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import finetune as stage
+from kocoref.corpus.document import Document
 from kocoref.errors import InputError
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.example import Example
+from kocoref.examples.items import ItemMaker, make_items, write_items
+from kocoref.examples.options import Instance
+from kocoref.examples.reading import Anaphor, Reading
+from kocoref.files import write_json_lines
 from kocoref.model.checkpoint import COPYING, Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
 from kocoref.runtime import accelerate_precision
@@ -36,6 +42,8 @@ SETTINGS: dict[str, Any] = {
     "window": 200,
     "context_sentences": 3,
     "examples_per_document": 5,
+    "reading_share": 0.5,
+    "reading_window": 200,
     "max_examples": 100,
     "epochs": 2,
     "max_steps": 0,
@@ -48,6 +56,7 @@ SETTINGS: dict[str, Any] = {
     "nouns_weight": 1.0,
     "rank_weight": 1.0,
     "copy_weight": 1.0,
+    "copy_salience": True,
     "mlm_weight": 0.5,
     "replay": 0.5,
     "anchor_weight": 0.0,
@@ -55,6 +64,7 @@ SETTINGS: dict[str, Any] = {
     "evaluations": 2,
     "select_by": "antecedent_accuracy",
     "patience": 9,
+    "template": "apposition",
     "mixed_precision": "fp32",
     "reproducible": False,
     "threads": 1,
@@ -62,16 +72,31 @@ SETTINGS: dict[str, Any] = {
 }
 
 NAMES = ("홍길동", "김서연", "민지", "지우", "학생", "교수", "경찰", "의사")
-PHASE = [
-    Example(
-        f"d{number}", "pronoun", 0, f"{name}은 학교에서 공부한다. " * (1 + number % 3), "그",
-        "는 책을 읽었다.", name, ("책", "학교", name),
-        (Candidate("학교", (len(name) + 2,), False, False, False),
-         Candidate(name, (0,), False, False, True)),
+
+
+def masked_and_read(number: int, name: str) -> list[Instance]:
+    """A masked pronoun, and a reading of the same text with its candidates."""
+    sentence, count, right = f"{name}은 학교에서 공부한다. ", 1 + number % 3, "는 책을 읽었다."
+    left = sentence * count
+    # The names are more frequent than the others: a factor that is the same for all candidates
+    # has no gradient but rounding.
+    starts = tuple(len(sentence) * i for i in range(count))
+    candidates = (
+        Candidate(name, starts, False, True, True),
+        Candidate("학교", (len(name) + 2,), False, False, False),
+        Candidate("학교에서", (len(name) + 2,), False, False, False),
     )
-    for number, name in enumerate(NAMES * 2)
-]  # fmt: skip
-"""16 examples: 4 steps of 4 an epoch."""
+    anaphor = Anaphor((len(left), len(left) + 1), "그", candidates)
+    return [
+        Example(f"d{number}", "pronoun", 0, left, "그", right, name, ("책", "학교", name)),
+        Reading(f"d{number}", 0, f"{left}그{right}", (anaphor,)),
+    ]
+
+
+PHASE = [
+    instance for number, name in enumerate(NAMES) for instance in masked_and_read(number, name)
+]
+"""8 examples and 8 readings: 4 steps of 4 an epoch."""
 
 
 def settings_with(**keys: Any) -> FinetuneSettings:
@@ -109,12 +134,14 @@ def train(tiny: Path, tmp_path: Path) -> Train:
         validate: Validate | None = None,
         workspace: str = "run",
         base: Path = tiny,
-        phases: list[list[Example]] | None = None,
+        phases: list[list[Instance]] | None = None,
+        salience: bool = True,
         **keys: Any,
     ) -> tuple[TrainingState, Checkpoint]:
         settings = settings_with(**keys)
         torch.manual_seed(settings.seed)
         checkpoint = load_checkpoint(str(base))
+        checkpoint.model.copying.salience.requires_grad_(salience)
         directory = tmp_path / workspace
         directory.mkdir(exist_ok=True)
         result = finetune(
@@ -167,16 +194,22 @@ def test_steps_are_a_function_of_the_generator() -> None:
     assert runs[0] != runs[2]
 
 
+def is_second(step: list[Instance]) -> bool:
+    """Whether a step is of the phase that both tests below put second, and of it alone."""
+    (second,) = {instance.document == "x" for instance in step}
+    return second
+
+
 def test_plan_keeps_the_order_of_the_phases_over_all_epochs() -> None:
     second = [Example("x", "entity", 0, "", "", "")] * 4
     plan = loop._plan(settings_with(batch_size=4, epochs=2), [PHASE, second])
-    assert [step[0].task for step in plan] == ["pronoun"] * 8 + ["entity"] * 2
+    assert [is_second(step) for step in plan] == [False] * 8 + [True] * 2
 
 
 def test_plan_cut_short_keeps_every_phase() -> None:
     second = [Example("x", "entity", 0, "", "", "")] * 16
     plan = loop._plan(settings_with(batch_size=4, epochs=1, max_steps=4), [PHASE, second])
-    assert [step[0].task for step in plan] == ["pronoun"] * 2 + ["entity"] * 2
+    assert [is_second(step) for step in plan] == [False] * 2 + [True] * 2
 
 
 # ---- a run
@@ -194,7 +227,7 @@ def test_run_makes_exactly_these_files(train: Train, tmp_path: Path) -> None:
 
 def test_run_lowers_the_losses(train: Train) -> None:
     result, _ = train(epochs=25, learning_rate=0.005)
-    for kind in ("target", "nouns", "rank"):
+    for kind in ("target", "nouns", "rank", "copy"):
         losses = curve(result, f"loss_{kind}")
         assert losses[-1] < 0.7 * losses[0], kind
 
@@ -353,6 +386,68 @@ def test_resumed_run_with_dropout_equals_an_uninterrupted_one(
     assert_equal(train(scores(*VALUES), **keys), resumed(train, 2, **keys))
 
 
+# ---- learning rates of the copying head
+
+
+def moved(train: Train, tiny: Path, **keys: Any) -> dict[str, float]:
+    """How far the farthest weight of each tensor goes in one step.
+
+    AdamW's first step moves every weight by the learning rate, whatever the gradient's size.
+    """
+    settings = {"max_steps": 1, "evaluations": 1, "warmup_share": 0.0, "weight_decay": 0.0}
+    before = weights(load_checkpoint(str(tiny)))
+    _, checkpoint = train(**(settings | {"batch_size": 16, "learning_rate": 0.001} | keys))
+    after = weights(checkpoint)
+    return {name: float((after[name] - before[name]).abs().max()) for name in before}
+
+
+def test_copying_head_learns_faster(train: Train, tiny: Path) -> None:
+    found = moved(train, tiny)
+    assert found["copying.salience.weight"] == pytest.approx(0.03, rel=0.01)
+    assert found["copying.query.weight"] == pytest.approx(0.003, rel=0.01)
+    assert found["copying.key.weight"] == pytest.approx(0.003, rel=0.01)
+    rest = [value for name, value in found.items() if not name.startswith("copying.")]
+    assert max(rest) == pytest.approx(0.001, rel=0.01)
+
+
+def test_every_weight_is_in_one_group_of_its_rate(tiny: Path) -> None:
+    model = load_checkpoint(str(tiny)).model
+    optimizer = loop._optimizer(settings_with(weight_decay=0.1), model, Accelerator(cpu=True))
+    name_of = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {
+        name_of[id(parameter)]: (group["rate"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert found.keys() == set(name_of.values())
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(found)
+    assert found["copying.salience.weight"] == (30, 0.1)
+    assert found["copying.query.weight"] == found["copying.key.weight"] == (3, 0.1)
+    assert found["copying.query.bias"] == found["copying.key.bias"] == (3, 0.0)
+    assert {rate for name, (rate, _) in found.items() if not name.startswith("copying")} == {1}
+
+
+def test_logged_learning_rate_is_that_of_the_encoder(train: Train) -> None:
+    result, _ = train(max_steps=1, evaluations=1, warmup_share=0.0)
+    assert curve(result, "learning_rate") == [0.002]
+
+
+def test_salience_that_is_frozen_is_not_trained(train: Train, tiny: Path) -> None:
+    found = moved(train, tiny, salience=False)
+    assert found["copying.salience.weight"] == 0
+    assert found["copying.query.weight"] == pytest.approx(0.003, rel=0.01)
+
+
+def test_salience_that_is_frozen_resumes(train: Train) -> None:
+    keys = {"evaluations": 3, "salience": False}
+    assert_equal(train(scores(*VALUES), **keys), resumed(train, 2, **keys))
+
+
+def test_without_the_loss_of_copying_its_head_stays(train: Train, tiny: Path) -> None:
+    found = moved(train, tiny, copy_weight=0.0)
+    assert {value for name, value in found.items() if name.startswith("copying.")} == {0}
+
+
 # ---- batches, the anchor, precision
 
 
@@ -469,10 +564,61 @@ def test_one_loss_is_enough(weight: str) -> None:
     assert getattr(settings, weight) == 1
 
 
+def test_only_readings_without_their_losses_are_refused() -> None:
+    masked = {"target_weight": 1.0, "nouns_weight": 1.0}
+    with pytest.raises(InputError, match=r"finetune\.reading_share is 1, .* are all 0"):
+        stage.check(settings_with(reading_share=1.0, replay=0.0, **(NO_LOSS | masked)))
+    stage.check(settings_with(reading_share=0.9, replay=0.0, **(NO_LOSS | masked)))
+
+
+@pytest.mark.parametrize("weight", ["rank_weight", "copy_weight", "mlm_weight"])
+def test_only_readings_with_one_of_their_losses_are_enough(weight: str) -> None:
+    settings = settings_with(reading_share=1.0, replay=0.0, **(NO_LOSS | {weight: 1.0}))
+    stage.check(settings)
+    assert getattr(settings, weight) == 1
+
+
 @pytest.mark.parametrize("weight", ["nouns_weight", "rank_weight", "copy_weight"])
 def test_entities_without_the_loss_of_their_targets_are_refused(weight: str) -> None:
     with pytest.raises(InputError, match="target_weight"):
         stage.check(settings_with(option="entity", replay=0.0, **(NO_LOSS | {weight: 1.0})))
+
+
+@pytest.mark.parametrize("salience", [True, False])
+def test_stage_trains_as_it_is_told(
+    tiny: Path,
+    marked: Callable[..., Document],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    salience: bool,
+) -> None:
+    seen: list[tuple[Checkpoint, list[list[Instance]], RowMaker]] = []
+
+    def trained(
+        settings: FinetuneSettings, checkpoint: Checkpoint, phases: list[list[Instance]],
+        replay: Iterator[Example], row_maker: RowMaker, *rest: object,
+    ) -> None:  # fmt: skip
+        seen.append((checkpoint, phases, row_maker))
+        raise Interrupted
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("kocoref.training.loop.finetune", trained)
+    documents = [
+        marked(f"[1:PER {name}]은 책을 샀다. [1 그]는 왔다. [1 그]는 갔다.", name=name)
+        for name in NAMES[:3]
+    ]
+    rows = (document.to_json() for document in documents)
+    write_json_lines(Path("data/prepared/train.jsonl"), rows)
+    items = make_items(documents, ItemMaker(200, 3, 5, Counter()))
+    write_items(Path("data/prepared/items/validation"), items)
+    with pytest.raises(Interrupted):
+        stage.train(settings_with(base=str(tiny), copy_salience=salience, rank_weight=0.0))
+    ((checkpoint, (phase,), row_maker),) = seen
+    assert checkpoint.model.copying.salience.weight.requires_grad is salience
+    assert checkpoint.model.copying.query.weight.requires_grad
+    # Half of the examples are readings: six masked pronouns, three readings twice.
+    assert [isinstance(instance, Reading) for instance in phase] == [False, True] * 6
+    assert (row_maker.use_rank, row_maker.use_copy, row_maker.use_mlm) == (False, True, True)
 
 
 @pytest.fixture
