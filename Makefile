@@ -1,12 +1,16 @@
-# make repro: everything from text to report.  make test: the tests.  Both install what they need.
+# make repro: everything from text to report.  make test: the tests.  make experiments: every option
+# with every seed, for hours, to docs/experiments.md.  All install what they need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: repro test check
+.PHONY: repro experiments test check
 
 repro: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" dvc repro
+
+experiments: $(VENV)/installed
+	PATH="$(abspath $(BIN)):$$PATH" python src/experiments.py
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

@@ -126,9 +126,9 @@ def measure(settings: EvaluateSettings) -> None:
         for name, values in by_step.items()
     ]
     write_csv(METRICS / "curves" / "checkpoints.csv", ["step", *columns], rows)
-    for role, outcome in seed_outcomes.items():
-        if outcome.predictions:
-            write_json_lines(PREDICTIONS / f"{role}.jsonl", outcome.predictions)
+    for role, name in roles.items():
+        write_json_lines(PREDICTIONS / f"{role}.jsonl", outcomes[name].predictions)
+        write_json(PREDICTIONS / f"{role}.counts.json", by_column(outcomes[name]))
 
 
 def add_baselines(
@@ -173,6 +173,14 @@ def compare(outcomes: dict[str, dict[str, Outcome]], settings: EvaluateSettings)
                     if measure in shared
                 }
     return result
+
+
+def by_column(outcome: Outcome) -> dict[str, Any]:
+    """The documents of an outcome, and its counts by column in their order."""
+    documents = sorted(outcome.columns)
+    columns = sorted({column for counts in outcome.columns.values() for column in counts})
+    counts = {c: [round(outcome.columns[d][c], 9) for d in documents] for c in columns}
+    return {"documents": documents, "counts": counts}
 
 
 def _step(directory: Path) -> int:

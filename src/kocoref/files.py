@@ -46,6 +46,20 @@ def write_json(path: Path, value: Any) -> None:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """The value of a JSON file of this project.
+
+    Raises:
+        InputError: the file is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise InputError(f"{path}: broken ({error})") from None
+
+
 def write_json_lines(path: Path, rows: Iterable[Any]) -> None:
     """Write one compact JSON value a line."""
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +14,7 @@ PARAMS = Path("params.yaml")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
+Scalar = bool | int | float | str
 Rate = Annotated[float, Field(gt=0, le=1)]
 Template = Literal["replace", "apposition", "name_first", "namely", "here_is", "refers_to", "who"]
 """The names of :data:`kocoref.examples.templates.TEMPLATES`."""
@@ -138,6 +139,24 @@ class ReportSettings(Section):
     dpi: Annotated[int, Field(ge=50, le=600)]
 
 
+class ExperimentsSettings(Section):
+    """experiments.yaml: which rows are compared."""
+
+    seeds: Annotated[list[int], Field(min_length=1)]
+    common: dict[str, Scalar]
+    rows: Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
+    templates: list[Template]
+
+
+def load_experiments(path: Path) -> ExperimentsSettings:
+    """Read experiments.yaml.
+
+    Raises:
+        InputError: as :func:`load_settings`.
+    """
+    return _validated(ExperimentsSettings, _read_yaml(path), path, "")
+
+
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -148,19 +167,27 @@ def load_settings(name: str, kind: type[AnySection], path: Path = PARAMS) -> Any
         InputError: the file or section is missing, or a key is unknown, missing, of the wrong
             type or out of range; the message names file, key, problem and value.
     """
+    sections = _read_yaml(path)
+    if not isinstance(sections, dict) or name not in sections:
+        raise InputError(f"{path}: no section {name!r}")
+    return _validated(kind, sections[name], path, name)
+
+
+def _read_yaml(path: Path) -> Any:
     try:
-        sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; run from the project's directory") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(sections, dict) or name not in sections:
-        raise InputError(f"{path}: no section {name!r}")
+
+
+def _validated(kind: type[AnySection], value: Any, path: Path, name: str) -> AnySection:
     try:
-        return kind.model_validate(sections[name])
+        return kind.model_validate(value)
     except ValidationError as error:
         problems = [
-            f"{'.'.join([name, *map(str, problem['loc'])])}: {problem['msg']}"
+            f"{'.'.join(filter(None, [name, *map(str, problem['loc'])]))}: {problem['msg']}"
             + ("" if problem["type"] == "missing" else f" (got {problem['input']!r})")
             for problem in error.errors()
         ]

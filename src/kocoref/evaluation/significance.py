@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -29,25 +29,36 @@ def paired_bootstrap(
     equal to zero counted on both, with one added so that it is never 0.
     """
     documents = sorted(set(one.columns) | set(other.columns))
-    random = np.random.default_rng(seed)
-    picks = random.multinomial(
-        len(documents), np.full(len(documents), 1 / len(documents)), size=resamples
-    )
-    values = _values(one, documents, measure, picks) - _values(other, documents, measure, picks)
-    low, high = np.quantile(values, [0.025, 0.975])
-    tail = min((values <= 0).sum(), (values >= 0).sum())
     whole = MEASURES[measure](one.sums()) - MEASURES[measure](other.sums())
+    values = [
+        bootstrap_values(outcome, documents, measure, resamples, seed) for outcome in (one, other)
+    ]
+    return interval(whole, values[0] - values[1])
+
+
+def interval(difference: float, resampled: NDArray[np.float64]) -> Difference:
+    """A difference with the interval and p-value of its resampled values."""
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    tail = min((resampled <= 0).sum(), (resampled >= 0).sum())
     return {
-        "difference": whole,
+        "difference": difference,
         "low": float(low),
         "high": float(high),
-        "p_value": min(1.0, 2 * (int(tail) + 1) / (resamples + 1)),
+        "p_value": min(1.0, 2 * (int(tail) + 1) / (len(resampled) + 1)),
     }
 
 
-def _values(
-    outcome: Outcome, documents: list[str], measure: str, picks: NDArray[np.int64]
+def bootstrap_values(
+    outcome: Outcome, documents: Sequence[str], measure: str, resamples: int, seed: int
 ) -> NDArray[np.float64]:
+    """The measure on each resample of the documents, shape (resamples,).
+
+    The resamples are a function of the seed and the number of documents, so that those of two
+    outcomes are pairs.
+    """
+    picks = np.random.default_rng(seed).multinomial(
+        len(documents), np.full(len(documents), 1 / len(documents)), size=resamples
+    )
     names = sorted({column for counts in outcome.columns.values() for column in counts})
     table = np.array(
         [[outcome.columns[d][name] if d in outcome.columns else 0 for name in names]

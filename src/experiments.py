@@ -1,0 +1,181 @@
+"""The comparison of options: experiments.yaml → metrics/experiments.json, docs/experiments.md.
+
+    python src/experiments.py           run what is missing, then write
+    python src/experiments.py --write   write docs/experiments.md and its figures again
+
+Each row and seed is one `dvc exp run --temp`, kept as a DVC experiment named after it. A run whose
+code, data and params have not changed is taken from DVC's run cache, so an interrupted comparison
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from kocoref.errors import InputError
+from kocoref.files import read_json, replacing, write_json
+from kocoref.reporting.comparison import Comparison
+from kocoref.reporting.experiments import draw, write_page
+from kocoref.settings import ExperimentsSettings, load_experiments
+from kocoref.stage import one_line_errors
+
+PLAN = Path("experiments.yaml")
+RESULTS = Path("metrics/experiments.json")
+PAGE = Path("docs/experiments.md")
+FIGURES = Path("docs/experiments")
+RESAMPLES = 2000
+DPI = 120
+log = logging.getLogger("experiments")
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", action="store_true", help="run nothing, only write the page")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    with one_line_errors():
+        if not options.write:
+            run(load_experiments(PLAN))
+        write(Comparison.read(RESULTS))
+
+
+def write(comparison: Comparison) -> None:
+    """Write the page and its figures from the measured results alone."""
+    with replacing(FIGURES) as directory:
+        directory.mkdir()
+        draw(comparison, directory, DPI)
+    with replacing(PAGE) as partial:
+        partial.write_text(write_page(comparison), encoding="utf-8")
+    log.info("%s", PAGE)
+
+
+def run(plan: ExperimentsSettings) -> None:
+    """Run every row with every seed, then every template; results are written after each."""
+    known = _known_minutes()
+    results: dict[str, Any] = {"common": plan.common, "resamples": RESAMPLES, "runs": []}
+    todo = [
+        (row, seed, {k: v for k, v in params.items() if k != "seeds"})
+        for row, params in plan.rows.items()
+        for seed in (plan.seeds if params.get("seeds", True) else [None])
+    ]
+    with tqdm(total=len(todo) + len(plan.templates), unit="run", desc="experiments") as progress:
+        for row, seed, params in todo:
+            name = row if seed is None else f"{row}-{seed}"
+            own = params if seed is None else params | {"finetune.seed": seed}
+            minutes = _experiment(name, plan.common | own)
+            _add(results, name, row, seed, params, known.get(name, minutes))
+            write_json(RESULTS, results | {"templates": {}})
+            progress.update()
+        results["templates"] = {}
+        for template in plan.templates:
+            name = f"template-{template.replace('_', '-')}"
+            _experiment(name, plan.common | _asking(template))
+            validation = _json(name, "metrics/training.json")["validation"]
+            test = _json(name, "metrics/metrics.json")["strict"]["base"]
+            results["templates"][template] = {
+                "validation_mrr": validation["antecedent_mrr"],
+                "antecedent_accuracy": test["antecedent_accuracy"],
+                "antecedent_mrr": test["antecedent_mrr"],
+            }
+            write_json(RESULTS, results)
+            progress.update()
+
+
+def _asking(template: str) -> dict[str, Any]:
+    return {
+        "finetune.option": "none",
+        "finetune.template": template,
+        "finetune.select_by": "antecedent_mrr",
+        "evaluate.template": template,
+        "evaluate.pseudo_documents": 0,
+    }
+
+
+def _known_minutes() -> dict[str, float]:
+    """Minutes of earlier runs: a run from the cache takes none."""
+    if not RESULTS.is_file():
+        return {}
+    return {
+        run["row"] if run["seed"] is None else f"{run['row']}-{run['seed']}": run["minutes"]
+        for run in read_json(RESULTS)["runs"]
+    }
+
+
+def _experiment(name: str, params: Mapping[str, Any]) -> float:
+    """Run one experiment; returns the minutes it took.
+
+    Raises:
+        InputError: DVC failed; its messages are on standard error.
+    """
+    begun = time.monotonic()
+    settings = [part for key, value in params.items() for part in ("-S", f"{key}={_yaml(value)}")]
+    done = subprocess.run(
+        ["dvc", "exp", "run", "--temp", "--force", "--name", name, *settings, "evaluate"],
+        check=False,
+    )
+    if done.returncode:
+        raise InputError(f"experiment {name} failed (exit status {done.returncode}); see above")
+    return round((time.monotonic() - begun) / 60, 1)
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _add(
+    results: dict[str, Any],
+    name: str,
+    row: str,
+    seed: int | None,
+    params: Mapping[str, Any],
+    minutes: float,
+) -> None:
+    metrics = _json(name, "metrics/metrics.json")
+    training = _json(name, "metrics/training.json")
+    measured = {
+        role: metrics["seed"].get(role, {}) | metrics["strict"].get(role, {})
+        for role in (*metrics["strict"], "constant_top_5")
+    }
+    if "base" not in results:
+        base = _json(name, "data/predictions/base.counts.json")
+        results |= {
+            "documents": base["documents"],
+            "base": measured["base"],
+            "base_counts": base["counts"],
+            "baselines": {r: m for r, m in measured.items() if r not in ("base", "finetuned")},
+        }
+    results["runs"].append(
+        {
+            "row": row,
+            "seed": seed,
+            "params": dict(params),
+            "training": {k: training[k] for k in ("examples", "tokens", "steps", "best_step")},
+            "measures": measured["finetuned"],
+            "minutes": minutes,
+            "counts": _json(name, "data/predictions/finetuned.counts.json")["counts"],
+        }
+    )
+
+
+def _json(experiment: str, path: str) -> Any:
+    """A file of an experiment, from git or from DVC's cache."""
+    import dvc.api
+
+    return json.loads(dvc.api.read(path, rev=experiment, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Runs of many rows and seeds as one checked object, and the statistics of their comparison."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kocoref.errors import InputError
+from kocoref.evaluation.measures import MEASURES, Outcome
+from kocoref.evaluation.significance import Difference, bootstrap_values, interval
+from kocoref.files import read_json
+
+Counts = dict[str, list[float]]
+"""Column → counts by document, in the order of :attr:`Comparison.documents`."""
+
+
+class Run(BaseModel):
+    """One row with one seed: its params, what training took and what the model then did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    row: str
+    seed: int | None
+    params: dict[str, Any]
+    training: dict[str, Any]
+    measures: dict[str, float]
+    minutes: float
+    counts: Counts
+
+
+class Comparison(BaseModel):
+    """metrics/experiments.json: the base, the baselines and every run on the same test items."""
+
+    model_config = ConfigDict(frozen=True)
+
+    common: dict[str, Any]
+    resamples: int
+    documents: list[str]
+    base: dict[str, float]
+    base_counts: Counts
+    baselines: dict[str, dict[str, float]]
+    runs: list[Run]
+    templates: dict[str, dict[str, float]]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the file.
+
+        Raises:
+            InputError: it is missing or broken.
+        """
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(map(str, problem["loc"]))
+            raise InputError(f"{path}: {place}: {problem['msg']}; run `make experiments`") from None
+
+    def rows(self) -> dict[str, list[Run]]:
+        """The runs of each row, in the order of the file."""
+        found: dict[str, list[Run]] = {}
+        for run in self.runs:
+            found.setdefault(run.row, []).append(run)
+        return found
+
+    def mean(self, row: str, measure: str) -> float:
+        """The mean of a measure over the seeds of a row."""
+        return float(np.mean([run.measures[measure] for run in self.rows()[row]]))
+
+    def spread(self, row: str, measure: str) -> float:
+        """The standard deviation of a measure over the seeds of a row (ddof 1), 0 for one seed."""
+        values = [run.measures[measure] for run in self.rows()[row]]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+    def against_base(self, row: str, measure: str) -> Difference:
+        """The mean over seeds of a row minus the base, on the same resampled documents."""
+        base = outcome(self.documents, self.base_counts)
+        return self._difference(self.rows()[row], [base], measure)
+
+    def against_row(self, row: str, other: str, measure: str) -> Difference:
+        """The mean of one row minus the mean of another, on the same resampled documents."""
+        return self._difference(
+            self.rows()[row],
+            [outcome(self.documents, run.counts) for run in self.rows()[other]],
+            measure,
+        )
+
+    def _difference(
+        self, runs: Sequence[Run], others: Sequence[Outcome], measure: str
+    ) -> Difference:
+        ours = [outcome(self.documents, run.counts) for run in runs]
+
+        def values(outcomes: Sequence[Outcome]) -> Any:
+            found = [bootstrap_values(o, self.documents, measure, self.resamples, 1)
+                     for o in outcomes]  # fmt: skip
+            return np.mean(found, axis=0)
+
+        def whole(outcomes: Sequence[Outcome]) -> float:
+            return float(np.mean([MEASURES[measure](o.sums()) for o in outcomes]))
+
+        return interval(whole(ours) - whole(others), values(ours) - values(others))
+
+
+def outcome(documents: Sequence[str], counts: Mapping[str, Sequence[float]]) -> Outcome:
+    """Counts by column as an outcome, on which measures are defined."""
+    made = Outcome()
+    for index, document in enumerate(documents):
+        made.columns[document] = Counter(
+            {column: values[index] for column, values in counts.items()}  # type: ignore[misc]
+        )
+    return made

@@ -1,0 +1,356 @@
+"""docs/experiments.md and its figures: options compared over seeds, from measured results alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib import style
+from matplotlib.figure import Figure
+from scipy.stats import spearmanr
+
+from kocoref.evaluation.measures import LOWER_IS_BETTER
+from kocoref.evaluation.significance import Difference
+from kocoref.reporting.comparison import Comparison
+
+SHOWN: Final = {
+    "coref_f1": "Coref F1",
+    "coref_at_5": "Coref@5",
+    "lambada_at_1": "LAMBADA@1",
+    "antecedent_accuracy": "Antecedent accuracy",
+    "copy_accuracy": "Copying accuracy",
+    "lambada_exact": "LAMBADA exact",
+    "pseudo_bpc": "pseudo-bpc",
+}
+PRONOUN_MEASURES: Final = ("coref_f1", "coref_at_5", "antecedent_accuracy", "copy_accuracy")
+TRAINED: Final = "salience"
+"""The baseline that learned; the other baselines are trivial."""
+
+
+def write_page(found: Comparison) -> str:
+    """The whole page as Markdown."""
+    blocks = [
+        *_head(found),
+        "## Answers",
+        *_answers(found),
+        "## Every row",
+        _table(["Row", *SHOWN.values()], _means(found)),
+        "Mean over seeds, ± their standard deviation. ▲ better and ▼ worse than the base: the 95 % "
+        "interval of a paired bootstrap over documents excludes zero. pseudo-bpc is in bits per "
+        "character, lower is better.",
+        "![Accuracy by row](experiments/accuracy.png)",
+        "![Coref@5 against antecedent accuracy](experiments/at_5.png)",
+        "## Differences from the base",
+        *_differences(found),
+        "## Baselines",
+        _table(["Baseline", *_baseline_measures().values()], _baselines(found)),
+        "## Zero-shot prompting",
+        *_zero_shot(found),
+        "## Cost",
+        _table(["Row", "Examples", "Tokens", "Minutes"], _costs(found)),
+        "Means over seeds. Minutes are of the whole experiment, training and evaluation, on the "
+        "machine that ran it first; they are no part of what is compared.",
+        "## What the rows are",
+        _table(["Row", "Params"], _params(found)),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def better(measure: str, difference: Difference) -> bool | None:
+    """Whether a difference is for the better; None where its interval holds zero."""
+    if difference["low"] <= 0 <= difference["high"]:
+        return None
+    return (difference["low"] > 0) != (measure in LOWER_IS_BETTER)
+
+
+def _head(found: Comparison) -> list[str]:
+    common = ", ".join(f"`{key}: {value}`" for key, value in found.common.items())
+    return [
+        "# The comparison of options",
+        "Made by `make experiments` from `metrics/experiments.json`; no number here is written by "
+        "hand. The report behind this project ends on a guess, that training on pronouns would "
+        "raise its measures; here every option is trained with several seeds on the embedded "
+        f"passages and measured on the same {len(found.documents)} test passages. All rows have "
+        f"{common} and otherwise `params.yaml`.",
+    ]
+
+
+def _value(measure: str, value: float) -> str:
+    return f"{value:.3f}" if measure == "pseudo_bpc" else f"{100 * value:.1f} %"
+
+
+def _difference(measure: str, found: Difference) -> str:
+    scale, digits, unit = (1, 3, "") if measure == "pseudo_bpc" else (100, 1, " points")
+    low, high = scale * found["low"], scale * found["high"]
+    return f"{scale * found['difference']:+z.{digits}f}{unit} [{low:+z.{digits}f}, {high:+z.{digits}f}]"
+
+
+def _verdict(measure: str, found: Difference) -> str:
+    return {True: "better", False: "worse", None: "no clear difference"}[better(measure, found)]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _mark(measure: str, found: Difference) -> str:
+    return {True: " ▲", False: " ▼", None: ""}[better(measure, found)]
+
+
+def _means(found: Comparison) -> list[list[str]]:
+    rows = [["base", *(_value(measure, found.base[measure]) for measure in SHOWN)]]
+    for row, runs in found.rows().items():
+        cells = []
+        for measure in SHOWN:
+            spread = found.spread(row, measure)
+            scale, digits = (1, 3) if measure == "pseudo_bpc" else (100, 1)
+            within = f" ± {scale * spread:.{digits}f}" if len(runs) > 1 else ""
+            mark = _mark(measure, found.against_base(row, measure))
+            cells.append(f"{_value(measure, found.mean(row, measure))}{within}{mark}")
+        rows.append([f"`{row}`", *cells])
+    return rows
+
+
+def _differences(found: Comparison) -> list[str]:
+    blocks = []
+    for measure, label in SHOWN.items():
+        rows = []
+        for row in found.rows():
+            difference = found.against_base(row, measure)
+            rows.append(
+                [f"`{row}`", _difference(measure, difference), f"{difference['p_value']:.4f}",
+                 _verdict(measure, difference)]
+            )  # fmt: skip
+        columns = ["Row", "Mean minus base, 95 % interval", "p", "Verdict"]
+        blocks += [f"**{label}** (base {_value(measure, found.base[measure])})",
+                   _table(columns, rows)]  # fmt: skip
+    return blocks
+
+
+def _baseline_measures() -> dict[str, str]:
+    return {measure: SHOWN[measure] for measure in PRONOUN_MEASURES}
+
+
+def _baselines(found: Comparison) -> list[list[str]]:
+    return [
+        [name.replace("_", " "),
+         *(_value(m, values[m]) if m in values else "—" for m in _baseline_measures())]
+        for name, values in found.baselines.items()
+    ]  # fmt: skip
+
+
+def best_trivial(found: Comparison, measure: str) -> tuple[str, float]:
+    """The best baseline that learned nothing."""
+    values = {
+        name: row[measure]
+        for name, row in found.baselines.items()
+        if name != TRAINED and measure in row
+    }
+    name = max(values, key=lambda key: values[key])
+    return name.replace("_", " "), values[name]
+
+
+def best_row(found: Comparison, measure: str) -> str:
+    """The row with the highest mean of a measure."""
+    return max(found.rows(), key=lambda row: found.mean(row, measure))
+
+
+def _change(found: Comparison, row: str, measure: str) -> str:
+    difference = found.against_base(row, measure)
+    return (
+        f"{SHOWN[measure]} {_value(measure, found.base[measure])} → "
+        f"{_value(measure, found.mean(row, measure))} ({_difference(measure, difference)}, "
+        f"p = {difference['p_value']:.4f}, {_verdict(measure, difference)})"
+    )
+
+
+def _contrast(found: Comparison, row: str, other: str, measure: str) -> str:
+    difference = found.against_row(row, other, measure)
+    return (
+        f"{SHOWN[measure]} {_difference(measure, difference)}, p = {difference['p_value']:.4f}, "
+        f"{_verdict(measure, difference)}"
+    )
+
+
+def _answers(found: Comparison) -> list[str]:
+    rows = found.rows()
+    blocks = []
+    if "entity" in rows:
+        blocks += _answer_entity(found)
+    if {"entity", "entity_unlabelled"} <= rows.keys():
+        measures = ("lambada_at_1", *PRONOUN_MEASURES)
+        blocks.append(
+            "**Was it the lost targets?** `entity` against `entity_unlabelled`, the same masks "
+            "with and without their targets: "
+            + "; ".join(_contrast(found, "entity", "entity_unlabelled", m) for m in measures)
+            + "."
+        )
+    if {"entity", "pronoun_target"} <= rows.keys():
+        blocks.append(
+            "**Was it the task mismatch?** `pronoun_target` against `entity`: both learn exact "
+            "answers at masks, one at pronouns, the other at repeated names: "
+            + "; ".join(_contrast(found, "pronoun_target", "entity", m) for m in PRONOUN_MEASURES)
+            + "."
+        )
+    if {"entity", "entity_anchor"} <= rows.keys():
+        measures = ("pseudo_bpc", *PRONOUN_MEASURES)
+        blocks.append(
+            "**Was it forgetting?** `entity_anchor` against `entity`, a pull back to the base "
+            "added: "
+            + "; ".join(_contrast(found, "entity_anchor", "entity", m) for m in measures)
+            + f". Beside that, `entity` against the base: {_change(found, 'entity', 'pseudo_bpc')}."
+        )
+    blocks += [_answer_best(found), _answer_at_5(found)]
+    return blocks
+
+
+def _answer_entity(found: Comparison) -> list[str]:
+    verdicts = [better(m, found.against_base("entity", m)) for m in PRONOUN_MEASURES]
+    if False in verdicts and True not in verdicts:
+        said = "Yes."
+    elif False in verdicts:
+        said = "In part: some measures fell, some rose."
+    elif True in verdicts:
+        said = "No: nothing fell clearly, and something rose."
+    else:
+        said = "Not clearly: no measure of pronouns changed beyond chance."
+    return [
+        f"**Did training on repeated entities hurt pronouns here too?** {said} `entity`: "
+        + "; ".join(_change(found, "entity", m) for m in PRONOUN_MEASURES)
+        + "."
+    ]
+
+
+def _answer_best(found: Comparison) -> str:
+    lines = ["**What helps?**"]
+    for measure in ("antecedent_accuracy", "copy_accuracy"):
+        row = best_row(found, measure)
+        rule, value = best_trivial(found, measure)
+        said = (
+            f"By {SHOWN[measure].lower()} the best row is `{row}`: {_change(found, row, measure)}; "
+            f"the best trivial baseline ({rule}) has {_value(measure, value)}"
+        )
+        if TRAINED in found.baselines:
+            said += f", the salience ranker {_value(measure, found.baselines[TRAINED][measure])}"
+        lines.append(said + ".")
+    return " ".join(lines)
+
+
+def _answer_at_5(found: Comparison) -> str:
+    names = list(found.rows())
+    at_5 = [found.mean(name, "coref_at_5") for name in names]
+    accuracy = [found.mean(name, "antecedent_accuracy") for name in names]
+    rule, value = best_trivial(found, "coref_at_5")
+    said = (
+        "**Does a higher Coref@5 mean better antecedents?** Over the rows the rank correlation of "
+        f"Coref@5 with antecedent accuracy is {_rank_correlation(at_5, accuracy)}; a {rule} guess, "
+        f"which reads nothing, has a Coref@5 of {_value('coref_at_5', value)}, the base "
+        f"{_value('coref_at_5', found.base['coref_at_5'])}."
+    )
+    if "pronoun_plain" in names:
+        said += (
+            " Plain Option 1, trained on the set of all context nouns: "
+            f"{_change(found, 'pronoun_plain', 'coref_at_5')}, but "
+            f"{_change(found, 'pronoun_plain', 'antecedent_accuracy')}."
+        )
+    return said
+
+
+def _rank_correlation(one: Sequence[float], other: Sequence[float]) -> str:
+    if min(len(set(one)), len(set(other))) < 2:
+        return "undefined"
+    return f"{spearmanr(one, other).statistic:+.2f}"
+
+
+def _zero_shot(found: Comparison) -> list[str]:
+    if not found.templates:
+        return ["Not run yet."]
+    best = max(found.templates, key=lambda name: found.templates[name]["validation_mrr"])
+    rows = [
+        [f"`{name}`" + (" ⭐" if name == best else ""), f"{row['validation_mrr']:.4f}",
+         _value("antecedent_accuracy", row["antecedent_accuracy"])]
+        for name, row in found.templates.items()
+    ]  # fmt: skip
+    return [
+        f"The untouched base, asked in {len(rows)} ways (`evaluate.template`). Best on the "
+        f"validation split: `{best}`, with an antecedent accuracy of "
+        f"{_value('antecedent_accuracy', found.templates[best]['antecedent_accuracy'])} on the "
+        "test passages.",
+        _table(["Template", "Validation: antecedent MRR", "Test: antecedent accuracy"], rows),
+    ]
+
+
+def _costs(found: Comparison) -> list[list[str]]:
+    return [
+        [f"`{row}`",
+         *(f"{np.mean([run.training[key] for run in runs]):,.0f}" for key in ("examples", "tokens")),
+         f"{np.mean([run.minutes for run in runs]):.1f}"]
+        for row, runs in found.rows().items()
+    ]  # fmt: skip
+
+
+def _params(found: Comparison) -> list[list[str]]:
+    return [
+        [f"`{row}`", ", ".join(f"`{key}: {value}`" for key, value in runs[0].params.items())]
+        for row, runs in found.rows().items()
+    ]
+
+
+def draw(found: Comparison, directory: Path, dpi: int) -> None:
+    """Two figures: accuracies by row with their intervals, and Coref@5 against accuracy."""
+    with style.context(["default", {"font.size": 9, "axes.spines.top": False,
+                                    "axes.spines.right": False}]):  # fmt: skip
+        _save(_accuracy_figure(found), directory / "accuracy.png", dpi)
+        _save(_at_5_figure(found), directory / "at_5.png", dpi)
+
+
+def _accuracy_figure(found: Comparison) -> Figure:
+    names = list(found.rows())
+    figure = Figure((10, 1.2 + 0.32 * len(names)), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, measure in zip(panels, ("antecedent_accuracy", "copy_accuracy"), strict=True):
+        base = found.base[measure]
+        for place, name in enumerate(names):
+            difference = found.against_base(name, measure)
+            mean = 100 * found.mean(name, measure)
+            reach = [[mean - 100 * (base + difference["low"])],
+                     [100 * (base + difference["high"]) - mean]]  # fmt: skip
+            axes.errorbar(mean, place, xerr=np.maximum(reach, 0), fmt="o", color="#0072B2")
+        lines = {"base": base, "best trivial baseline": best_trivial(found, measure)[1]}
+        if TRAINED in found.baselines:
+            lines["salience ranker"] = found.baselines[TRAINED][measure]
+        for (label, value), colour in zip(
+            lines.items(), ("#999999", "#D55E00", "#009E73"), strict=False
+        ):
+            axes.axvline(100 * value, color=colour, linestyle="--", label=label)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlabel(f"{SHOWN[measure]} (%), 95% interval of the difference from the base")
+    panels[0].legend(loc="lower right", frameon=False)
+    return figure
+
+
+def _at_5_figure(found: Comparison) -> Figure:
+    figure = Figure((6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    points = {"base": found.base} | {
+        name: {m: found.mean(name, m) for m in ("coref_at_5", "antecedent_accuracy")}
+        for name in found.rows()
+    }
+    for name, point in points.items():
+        place = 100 * point["coref_at_5"], 100 * point["antecedent_accuracy"]
+        axes.plot(*place, "o", color="#0072B2")
+        axes.annotate(name, place, xytext=(4, 3), textcoords="offset points", fontsize=7)
+    rule, value = best_trivial(found, "coref_at_5")
+    axes.axvline(100 * value, color="#D55E00", linestyle="--", label=f"{rule} guess")
+    axes.set_xlabel("Coref@5 (%)")
+    axes.set_ylabel("Antecedent accuracy (%)")
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def _save(figure: Figure, path: Path, dpi: int) -> None:
+    figure.savefig(path, dpi=dpi, metadata={"Software": None})
