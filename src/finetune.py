@@ -117,6 +117,7 @@ def train(settings: FinetuneSettings) -> None:
         use_rank=settings.rank_weight > 0,
         use_copy=settings.copy_weight > 0,
         use_mlm=settings.mlm_weight > 0,
+        ranked_share=settings.ranked_share,
         mask_share=settings.mask_share,
     )
     workspace = _workspace(settings)

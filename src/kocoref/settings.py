@@ -89,6 +89,7 @@ class FinetuneSettings(Section):
     examples_per_document: PositiveInt
     reading_share: Share
     reading_window: Annotated[int, Field(ge=50, le=20_000)]
+    ranked_share: Share
     max_examples: PositiveInt
     epochs: PositiveInt
     max_steps: Annotated[int, Field(ge=0)]

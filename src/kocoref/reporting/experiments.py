@@ -286,7 +286,7 @@ def _zero_shot(found: Comparison) -> list[str]:
 def _costs(found: Comparison) -> list[list[str]]:
     return [
         [f"`{row}`",
-         *(f"{np.mean([run.training[key] for run in runs]):,.0f}" for key in ("examples", "tokens")),
+         *(f"{np.mean([run.training[k] for run in runs]):,.0f}" for k in ("examples", "tokens")),
          f"{np.mean([run.minutes for run in runs]):.1f}"]
         for row, runs in found.rows().items()
     ]  # fmt: skip

@@ -20,7 +20,11 @@ BUCKET_STEPS = 8
 
 @dataclass(frozen=True)
 class RowMaker:
-    """Turns examples into rows; ``mask_share`` of the pieces is masked for masked modelling."""
+    """Turns examples into rows.
+
+    ``mask_share`` of the pieces is masked for masked modelling; ``ranked_share`` of the readings
+    is ranked.
+    """
 
     encoder: Encoder
     use_target: bool
@@ -28,6 +32,7 @@ class RowMaker:
     use_rank: bool
     use_copy: bool
     use_mlm: bool
+    ranked_share: float
     mask_share: float
 
     def rows(self, instance: Instance, random: np.random.Generator, unit: int = 0) -> list[Row]:
@@ -80,7 +85,7 @@ class RowMaker:
             row = Row(seen.ids, references=references if self.use_copy else (), unit=unit)
             pronouns = [place for reference in references for place in reference.pronoun]
             made.append(self._with_mlm(row, pronouns, random) if self.use_mlm else row)
-        if self.use_rank:
+        if self.use_rank and random.random() < self.ranked_share:
             made += self._ranked(reading, (begin, end), random, unit)
         return made
 
