@@ -83,8 +83,10 @@ def _value(measure: str, value: float) -> str:
 
 def _difference(measure: str, found: Difference) -> str:
     scale, digits, unit = (1, 3, "") if measure == "pseudo_bpc" else (100, 1, " points")
-    low, high = scale * found["low"], scale * found["high"]
-    return f"{scale * found['difference']:+z.{digits}f}{unit} [{low:+z.{digits}f}, {high:+z.{digits}f}]"
+    middle, low, high = (
+        f"{scale * found[key]:+z.{digits}f}" for key in ("difference", "low", "high")
+    )
+    return f"{middle}{unit} [{low}, {high}]"
 
 
 def _verdict(measure: str, found: Difference) -> str:
