@@ -1,7 +1,8 @@
 """Stage evaluate: checkpoints and items → metrics/metrics.json and what goes with it.
 
 Reads the section `evaluate` of params.yaml. Every checkpoint is measured in one pass on the test
-items; checkpoint-0 is the base, models/finetuned the checkpoint that the run selected.
+items; checkpoint-0 is the base, which `measure_base` has measured, models/finetuned the checkpoint
+that the run selected.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kocoref.errors import InputError
-from kocoref.files import write_csv, write_json, write_json_lines
-from kocoref.runtime import accelerate_precision, fix_arithmetic
+from kocoref.files import replacing, write_csv, write_json
+from kocoref.runtime import fix_arithmetic
 from kocoref.settings import EvaluateSettings, load_settings
 from kocoref.stage import run_stage
 
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from kocoref.evaluation.measures import Outcome
     from kocoref.examples.items import ItemSet
 
-ITEMS = Path("data/prepared/items/test")
 TRAINING_ITEMS = Path("data/prepared/items/train")
-GOLD = Path("data/prepared/gold")
+MEASURED_BASE = Path("data/measured_base")
 FREQUENT_NOUNS = Path("data/prepared/frequent_nouns.json")
 CHECKPOINTS = Path("models/checkpoints")
 FINETUNED = Path("models/finetuned")
@@ -43,11 +43,6 @@ def main() -> None:
 
 def measure(settings: EvaluateSettings) -> None:
     """Measure by the settings; torch is imported here, after its arithmetic was fixed."""
-    from dataclasses import replace
-
-    from accelerate import Accelerator
-
-    from kocoref.evaluation.asking import evaluate
     from kocoref.evaluation.measures import (
         MEASURES,
         QUICK_MEASURES,
@@ -55,80 +50,59 @@ def measure(settings: EvaluateSettings) -> None:
         SEED_MEASURES,
         STRICT_MEASURES,
     )
-    from kocoref.evaluation.prediction import vocabulary_nouns
+    from kocoref.evaluation.measuring import TEST, Measurer, read_outcome, write_outcome
     from kocoref.evaluation.salience import train_salience
     from kocoref.evaluation.slices import slice_accuracy
     from kocoref.examples.items import read_items
-    from kocoref.model.checkpoint import load_checkpoint
 
-    accelerator = Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision))
-    items = read_items(ITEMS)
-    items = replace(items, plain=items.plain[: settings.pseudo_documents])
-    gold = {path.name: read_items(path) for path in sorted(GOLD.glob("*"))}
+    measurer = Measurer(settings)
     directories = sorted(CHECKPOINTS.glob("checkpoint-*"), key=_step)
     if not directories:
         raise InputError(f"{CHECKPOINTS}: no checkpoints; run `dvc repro finetune`")
     best = _identical(directories, FINETUNED)
-
-    nouns: list[str | None] | None = None
-    outcomes: dict[str, Outcome] = {}
-    in_gold: dict[str, dict[str, Outcome]] = {name: {} for name in gold}
-    for directory in directories:
-        checkpoint = load_checkpoint(str(directory))
-        checkpoint.model.to(accelerator.device)
-        nouns = nouns or vocabulary_nouns(checkpoint)
-        compared = directory in (directories[0], best)
-        wanted = tuple(MEASURES) if compared else QUICK_MEASURES
-        with accelerator.autocast():
-            outcomes[directory.name] = evaluate(
-                checkpoint, items, wanted, settings.batch_tokens, settings.template, nouns,
-                directory.name,
-            )  # fmt: skip
-            for name, part in gold.items() if compared else ():
-                in_gold[name][directory.name] = evaluate(
-                    checkpoint, part, STRICT_MEASURES, settings.batch_tokens, settings.template,
-                    nouns, name,
-                )  # fmt: skip
-
-    roles = {"base": directories[0].name, "finetuned": best.name}
-    frequent = json.loads(FREQUENT_NOUNS.read_text(encoding="utf-8"))
-    seed_outcomes = {role: outcomes[name] for role, name in roles.items()}
-    strict_outcomes = dict(seed_outcomes)
-    salience = train_salience(read_items(TRAINING_ITEMS).antecedent)
-    add_baselines(items, frequent, salience, seed_outcomes, strict_outcomes)
-    metrics: dict[str, Any] = {
-        "seed": {role: o.measures(SEED_MEASURES) for role, o in seed_outcomes.items()},
-        "strict": {role: o.measures(STRICT_MEASURES) for role, o in strict_outcomes.items()},
+    base = {name: read_outcome(MEASURED_BASE / name) for name in measurer.sets}
+    by_step = {directories[0].name: base} | {
+        directory.name: measurer.measure(directory, whole=directory == best)
+        for directory in directories[1:]
     }
-    compared_on = {"test": strict_outcomes | seed_outcomes}
-    for name, part in gold.items():
-        found = {role: in_gold[name][step] for role, step in roles.items()}
-        add_baselines(part, frequent, salience, {}, found)
-        metrics.setdefault("gold", {})[name] = {
-            role: outcome.measures(STRICT_MEASURES) for role, outcome in found.items()
-        }
-        compared_on[name] = found
+    of_models = {"base": base, "finetuned": by_step[best.name]}
+    frequent = json.loads(FREQUENT_NOUNS.read_text(encoding="utf-8"))
+    salience = train_salience(read_items(TRAINING_ITEMS).antecedent)
+    metrics: dict[str, Any] = {}
+    compared: dict[str, dict[str, Outcome]] = {}
+    for name, items in measurer.sets.items():
+        strict = {role: outcomes[name] for role, outcomes in of_models.items()}
+        seed = dict(strict) if name == TEST else {}
+        add_baselines(items, frequent, salience, seed, strict)
+        compared[name] = strict | seed
+        strict_measures = {role: o.measures(STRICT_MEASURES) for role, o in strict.items()}
+        if name == TEST:
+            metrics["seed"] = {role: o.measures(SEED_MEASURES) for role, o in seed.items()}
+            metrics["strict"] = strict_measures
+        else:
+            metrics.setdefault("gold", {})[name] = strict_measures
     write_json(METRICS / "metrics.json", metrics)
-    write_json(METRICS / "significance.json", compare(compared_on, settings))
+    write_json(METRICS / "significance.json", compare(compared, settings))
     slices = {
         f"{name}.{role}": {
-            scorer: slice_accuracy(outcome[role].predictions, scorer) for scorer in SCORERS
+            scorer: slice_accuracy(outcomes[name].predictions, scorer) for scorer in SCORERS
         }
-        for name, outcome in compared_on.items()
-        for role in roles
+        for name in measurer.sets
+        for role, outcomes in of_models.items()
     }
     write_json(METRICS / "slices.json", slices)
-    by_step = {name: outcome.measures(MEASURES) for name, outcome in outcomes.items()}
-    write_json(METRICS / "checkpoints.json", by_step)
-    columns = [name for name in QUICK_MEASURES if name in next(iter(by_step.values()))]
+    on_test = {step: outcomes[TEST].measures(MEASURES) for step, outcomes in by_step.items()}
+    write_json(METRICS / "checkpoints.json", on_test)
+    columns = [name for name in QUICK_MEASURES if name in next(iter(on_test.values()))]
     rows = [
         {"step": _step(Path(name))} | {column: values[column] for column in columns}
-        for name, values in by_step.items()
+        for name, values in on_test.items()
     ]
     write_csv(METRICS / "curves" / "checkpoints.csv", ["step", *columns], rows)
-    for role, name in roles.items():
-        write_json_lines(PREDICTIONS / f"{role}.jsonl", outcomes[name].predictions)
-        write_json(PREDICTIONS / f"{role}.counts.json", by_column(outcomes[name]))
+    with replacing(PREDICTIONS) as out:
+        for role, outcomes in of_models.items():
+            for name, outcome in outcomes.items():
+                write_outcome(out / role / name, outcome)
 
 
 def add_baselines(
@@ -173,14 +147,6 @@ def compare(outcomes: dict[str, dict[str, Outcome]], settings: EvaluateSettings)
                     if measure in shared
                 }
     return result
-
-
-def by_column(outcome: Outcome) -> dict[str, Any]:
-    """The documents of an outcome, and its counts by column in their order."""
-    documents = sorted(outcome.columns)
-    columns = sorted({column for counts in outcome.columns.values() for column in counts})
-    counts = {c: [round(outcome.columns[d][c], 9) for d in documents] for c in columns}
-    return {"documents": documents, "counts": counts}
 
 
 def _step(directory: Path) -> int:

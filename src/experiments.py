@@ -150,7 +150,7 @@ def _add(
         for role in (*metrics["strict"], "constant_top_5")
     }
     if "base" not in results:
-        base = _json(name, "data/predictions/base.counts.json")
+        base = _json(name, "data/predictions/base/test/counts.json")
         results |= {
             "documents": base["documents"],
             "base": measured["base"],
@@ -165,7 +165,7 @@ def _add(
             "training": {k: training[k] for k in ("examples", "tokens", "steps", "best_step")},
             "measures": measured["finetuned"],
             "minutes": minutes,
-            "counts": _json(name, "data/predictions/finetuned.counts.json")["counts"],
+            "counts": _json(name, "data/predictions/finetuned/test/counts.json")["counts"],
         }
     )
 

@@ -50,11 +50,12 @@ def check(settings: FinetuneSettings) -> None:
             f"finetune.option {settings.option} learns by target_weight and mlm_weight, and both"
             " are 0"
         )
-    readable = settings.rank_weight or settings.copy_weight or settings.mlm_weight
-    if settings.reading_share == 1 and not readable:
+    reads = settings.reading_share and settings.option in ("pronoun", "mixed", "curriculum")
+    ranks = settings.rank_weight and settings.ranked_share
+    if reads and not ranks and not settings.copy_weight:
         raise InputError(
-            "finetune.reading_share is 1, but readings teach ranking, copying and masked modelling,"
-            " and rank_weight, copy_weight and mlm_weight are all 0"
+            "finetune.reading_share is above 0, but readings teach copying and ranking only, and"
+            " copy_weight is 0, and rank_weight or ranked_share too: set reading_share to 0"
         )
     weights = ("target_weight", "nouns_weight", "rank_weight", "copy_weight", "mlm_weight")
     if not any(getattr(settings, name) for name in weights):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kocoref.errors import InputError
 from kocoref.evaluation.measures import MEASURES, Outcome
+from kocoref.evaluation.measuring import outcome_of
 from kocoref.evaluation.significance import Difference, bootstrap_values, interval
 from kocoref.files import read_json
 
@@ -79,21 +79,21 @@ class Comparison(BaseModel):
 
     def against_base(self, row: str, measure: str) -> Difference:
         """The mean over seeds of a row minus the base, on the same resampled documents."""
-        base = outcome(self.documents, self.base_counts)
+        base = outcome_of(self.documents, self.base_counts)
         return self._difference(self.rows()[row], [base], measure)
 
     def against_row(self, row: str, other: str, measure: str) -> Difference:
         """The mean of one row minus the mean of another, on the same resampled documents."""
         return self._difference(
             self.rows()[row],
-            [outcome(self.documents, run.counts) for run in self.rows()[other]],
+            [outcome_of(self.documents, run.counts) for run in self.rows()[other]],
             measure,
         )
 
     def _difference(
         self, runs: Sequence[Run], others: Sequence[Outcome], measure: str
     ) -> Difference:
-        ours = [outcome(self.documents, run.counts) for run in runs]
+        ours = [outcome_of(self.documents, run.counts) for run in runs]
 
         def values(outcomes: Sequence[Outcome]) -> Any:
             found = [bootstrap_values(o, self.documents, measure, self.resamples, 1)
@@ -104,13 +104,3 @@ class Comparison(BaseModel):
             return float(np.mean([MEASURES[measure](o.sums()) for o in outcomes]))
 
         return interval(whole(ours) - whole(others), values(ours) - values(others))
-
-
-def outcome(documents: Sequence[str], counts: Mapping[str, Sequence[float]]) -> Outcome:
-    """Counts by column as an outcome, on which measures are defined."""
-    made = Outcome()
-    for index, document in enumerate(documents):
-        made.columns[document] = Counter(
-            {column: values[index] for column, values in counts.items()}  # type: ignore[misc]
-        )
-    return made

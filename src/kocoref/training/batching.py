@@ -36,10 +36,7 @@ class RowMaker:
     mask_share: float
 
     def rows(self, instance: Instance, random: np.random.Generator, unit: int = 0) -> list[Row]:
-        """The rows of one example or reading; they share the number ``unit``.
-
-        Masked modelling of the same text is added to the first row, away from its masks.
-        """
+        """The rows of one example or reading; they share the number ``unit``."""
         if isinstance(instance, Reading):
             return self._reading(instance, random, unit)
         if instance.task == "replay":
@@ -47,7 +44,10 @@ class RowMaker:
         return self._masked(instance, random, unit)
 
     def _masked(self, example: Example, random: np.random.Generator, unit: int) -> list[Row]:
-        """A row for each number of masks that the answers need."""
+        """A row for each number of masks that the answers need.
+
+        Masked modelling of the same text is added to the first of them, away from its masks.
+        """
         if example.task == "entity_unlabelled":
             encoded = self.encoder.masked(example.left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.places, random)]
@@ -78,13 +78,11 @@ class RowMaker:
         begin, end = (edge - reading.start for edge in focus(reading.anaphors))
         text = reading.text
         made: list[Row] = []
-        if self.use_copy or self.use_mlm:
+        if self.use_copy:
             seen = self.encoder.visible(text[:begin], text[begin:end], text[end:])
             found = [refer(seen, reading.start, anaphor) for anaphor in reading.anaphors]
             references = tuple(r for r in found if r is not None and _right_in_sight(r))
-            row = Row(seen.ids, references=references if self.use_copy else (), unit=unit)
-            pronouns = [place for reference in references for place in reference.pronoun]
-            made.append(self._with_mlm(row, pronouns, random) if self.use_mlm else row)
+            made.append(Row(seen.ids, references=references, unit=unit))
         if self.use_rank and random.random() < self.ranked_share:
             made += self._ranked(reading, (begin, end), random, unit)
         return made
