@@ -7,7 +7,7 @@ known of a candidate without reading, its salience, is added to its score.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -36,6 +36,13 @@ class Reference:
     candidates: tuple[tuple[tuple[int, ...], ...], ...]
     gold: tuple[bool, ...]
     salience: NDArray[np.float32]
+
+    def places(self) -> Iterator[int]:
+        """The positions of all pieces of the pronoun and its candidates."""
+        yield from self.pronoun
+        for occurrences in self.candidates:
+            for places in occurrences:
+                yield from places
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,7 +68,10 @@ class RowMaker:
         return made
 
     def _reading(self, reading: Reading, random: np.random.Generator, unit: int) -> list[Row]:
-        """A row as it is, for copying, and two with masks beside every pronoun, for ranking.
+        """A row for copying, and two with masks beside every pronoun, for ranking.
+
+        In the row for copying pronouns and candidates are in sight, of other words some are masked
+        for masked modelling.
 
         In one of the two each pronoun has as many masks as its right candidate has subwords, in
         the other as many as another one: with one number, right answers would only ever compete
@@ -82,7 +85,9 @@ class RowMaker:
             seen = self.encoder.visible(text[:begin], text[begin:end], text[end:])
             found = [refer(seen, reading.start, anaphor) for anaphor in reading.anaphors]
             references = tuple(r for r in found if r is not None and _right_in_sight(r))
-            made.append(Row(seen.ids, references=references, unit=unit))
+            row = Row(seen.ids, references=references, unit=unit)
+            needed = {place for reference in references for place in reference.places()}
+            made.append(self._with_mlm(row, needed, random) if self.use_mlm else row)
         if self.use_rank and random.random() < self.ranked_share:
             made += self._ranked(reading, (begin, end), random, unit)
         return made
@@ -134,7 +139,7 @@ class RowMaker:
         row = self._with_mlm(Row(ids), [], random)
         return [row] if row.mlm else []
 
-    def _with_mlm(self, row: Row, masks: Sequence[int], random: np.random.Generator) -> Row:
+    def _with_mlm(self, row: Row, masks: Collection[int], random: np.random.Generator) -> Row:
         """Mask pieces for ordinary masked modelling: 80 % mask, 10 % another piece, 10 % kept."""
         special = {0, len(row.ids) - 1, *masks}
         chosen = [
