@@ -60,6 +60,7 @@ SETTINGS: dict[str, Any] = {
     "mlm_weight": 0.5,
     "replay": 0.5,
     "anchor_weight": 0.0,
+    "base_share": 0.0,
     "mask_share": 0.15,
     "evaluations": 2,
     "select_by": "antecedent_accuracy",

@@ -106,6 +106,7 @@ class FinetuneSettings(Section):
     mlm_weight: Annotated[float, Field(ge=0, le=100)]
     replay: Annotated[float, Field(ge=0, le=10)]
     anchor_weight: Annotated[float, Field(ge=0, le=1000)]
+    base_share: Share
     mask_share: Annotated[float, Field(gt=0, lt=1)]
     evaluations: PositiveInt
     select_by: Literal[

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from kocoref.evaluation.measures import LOWER_IS_BETTER
 from kocoref.examples.example import Example
 from kocoref.examples.options import Instance
 from kocoref.files import replacing
-from kocoref.model.checkpoint import Checkpoint
+from kocoref.model.checkpoint import Checkpoint, MaskedPositionModel
 from kocoref.model.objective import KINDS, Row, collate, count_targets, loss_sums
 from kocoref.settings import FinetuneSettings
 from kocoref.training.batching import RowMaker, micro_batches, steps
@@ -60,11 +61,12 @@ def finetune(
     evaluate_at = _evaluation_steps(total, settings.evaluations)
     model = checkpoint.model.to(accelerator.device)
     optimizer = _optimizer(settings, model, accelerator)
-    anchor = [p.detach().clone() for p in model.parameters()] if settings.anchor_weight else []
+    keeps = settings.anchor_weight or settings.base_share
+    anchor = [p.detach().clone() for p in model.parameters()] if keeps else []
     state = load_state(workspace, model, optimizer)
     if state is None:
         state = TrainingState()
-        _measure(state, checkpoint, settings, validate, accelerator, workspace)
+        _measure(state, checkpoint, settings, validate, accelerator, workspace, anchor)
         save_state(workspace, state, model, optimizer, accelerator)
     else:
         log.info("resuming after step %d", state.step)
@@ -87,8 +89,9 @@ def finetune(
         for group in optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         losses = _step(settings, model, rows, optimizer, accelerator, checkpoint)
-        for parameter, start in zip(model.parameters(), anchor, strict=False):
-            parameter.data.lerp_(start, min(1.0, rate * settings.anchor_weight))
+        if settings.anchor_weight:
+            for parameter, start in zip(model.parameters(), anchor, strict=True):
+                parameter.data.lerp_(start, min(1.0, rate * settings.anchor_weight))
         state.step += 1
         state.replayed += len(extra)
         state.examples += len(examples)
@@ -103,7 +106,7 @@ def finetune(
             state.training.append(logged | {f"loss_{kind}": means.get(kind) for kind in KINDS})
             state.since_logged = {}
         if state.step in evaluate_at:
-            _measure(state, checkpoint, settings, validate, accelerator, workspace)
+            _measure(state, checkpoint, settings, validate, accelerator, workspace, anchor)
             save_state(workspace, state, model, optimizer, accelerator)
     progress.close()
     return state
@@ -226,13 +229,15 @@ def _measure(
     validate: Validate,
     accelerator: Accelerator,
     workspace: Path,
+    anchor: Sequence[Tensor],
 ) -> None:
     """Measure on the validation split, keep the checkpoint, remember whether it is the best."""
     shared: list[Any] = [None]
     if accelerator.is_main_process:
-        with accelerator.autocast():
-            shared = [validate(checkpoint)]
-        checkpoint.save(workspace / f"checkpoint-{state.step}")
+        with _averaged(checkpoint.model, anchor, settings.base_share):
+            with accelerator.autocast():
+                shared = [validate(checkpoint)]
+            checkpoint.save(workspace / f"checkpoint-{state.step}")
     broadcast_object_list(shared)
     measured: dict[str, float] = shared[0]
     state.validation.append({"step": state.step} | measured)
@@ -243,6 +248,29 @@ def _measure(
     else:
         state.without_gain += 1
     log.info("step %d: %s", state.step, {k: round(v, 4) for k, v in measured.items()})
+
+
+@contextmanager
+def _averaged(model: MaskedPositionModel, base: Sequence[Tensor], share: float) -> Iterator[None]:
+    """The model with ``share`` of its base in its weights, the copying head apart, for a while.
+
+    Between a fine-tuned model and its base lie models that keep most of what both can do
+    (Wortsman et al. 2022). The copying head had no base.
+    """
+    of_head = {id(parameter) for parameter in model.copying.parameters()}
+    pairs = [
+        (parameter, parameter.detach().clone(), start)
+        for parameter, start in zip(model.parameters(), base, strict=True)
+        if id(parameter) not in of_head
+    ] if share else []  # fmt: skip
+    with torch.no_grad():
+        for parameter, _, start in pairs:
+            parameter.lerp_(start, share)
+        try:
+            yield
+        finally:
+            for parameter, own, _ in pairs:
+                parameter.copy_(own)
 
 
 def _patience_lost(state: TrainingState, settings: FinetuneSettings) -> bool:
