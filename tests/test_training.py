@@ -284,6 +284,25 @@ def test_kept_checkpoint_is_the_model_as_it_was_measured(train: Train, tmp_path:
         assert distance(weights(kept), seen) == 0
 
 
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_kept_checkpoint_has_a_share_of_the_base(
+    train: Train, tiny: Path, tmp_path: Path, share: float
+) -> None:
+    _, trained = train(base_share=share)
+    base = weights(load_checkpoint(str(tiny)))
+    kept = weights(load_checkpoint(str(tmp_path / "run/checkpoint-8")))
+    for name, value in weights(trained).items():
+        own = 0.0 if name.startswith("copying.") else share
+        expected = value + own * (base[name] - value)
+        torch.testing.assert_close(kept[name], expected)
+    assert distance(weights(trained), base) > 0
+
+
+def test_training_goes_on_from_its_own_weights_whatever_is_kept(train: Train) -> None:
+    one, other = (train(workspace=f"w{share}", base_share=share)[1] for share in (0.0, 0.5))
+    assert distance(weights(one), weights(other)) == 0
+
+
 def test_run_ends_when_patience_is_lost(train: Train) -> None:
     result, _ = train(scores(0.5, 0.4, 0.6, 0.6, 0.5, 0.9), patience=2, evaluations=8)
     # Step 1 has no gain, step 2 has one, steps 3 and 4 have none.
@@ -350,7 +369,7 @@ def assert_equal(
 
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_resumed_run_equals_an_uninterrupted_one(train: Train, at: int) -> None:
-    keys = {"evaluations": 3, "anchor_weight": 3.0}
+    keys = {"evaluations": 3, "anchor_weight": 3.0, "base_share": 0.3}
     assert_equal(train(scores(*VALUES), **keys), resumed(train, at, **keys))
 
 
