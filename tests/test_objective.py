@@ -399,7 +399,7 @@ def test_micro_batches_take_rows_without_an_example_alone(encoder: Encoder) -> N
 # ---- rows of examples
 
 
-def row_maker(encoder: Encoder, **keys: bool) -> RowMaker:
+def row_maker(encoder: Encoder, ranked_share: float = 1.0, **keys: bool) -> RowMaker:
     flags = {
         "use_target": True,
         "use_nouns": True,
@@ -407,7 +407,7 @@ def row_maker(encoder: Encoder, **keys: bool) -> RowMaker:
         "use_copy": True,
         "use_mlm": False,
     } | keys
-    return RowMaker(encoder, mask_share=0.3, **flags)
+    return RowMaker(encoder, ranked_share=ranked_share, mask_share=0.3, **flags)
 
 
 def rows_of(maker: RowMaker, instance: Example | Reading, unit: int = 0) -> list[Row]:
@@ -574,7 +574,7 @@ def test_pronouns_that_are_cropped_away_are_left_out(encoder: Encoder) -> None:
 
 
 def test_copying_without_the_right_candidate_in_sight_is_left_out(encoder: Encoder) -> None:
-    text = "민지가 왔다. " + "책을 읽고 " * 40 + "그녀는 갔다."
+    text = "민지가 왔다. " + "책을 읽고 " * 15 + "그녀는 갔다."
     start = text.index("그녀")
     stood = (
         Candidate("민지", (0,), False, False, True),
@@ -618,28 +618,39 @@ def test_masked_example_neither_ranks_nor_copies(encoder: Encoder) -> None:
     assert counts == {"target": 1, "nouns": 1, "rank": 0, "copy": 0, "mlm": 0}
 
 
-def test_mlm_of_a_reading_stays_away_from_its_pronouns(encoder: Encoder) -> None:
+def test_places_of_a_reference_are_those_of_its_pronoun_and_candidates() -> None:
+    found = Reference((4, 5), (((1,), (7, 8)), (), ((2,),)), (True, False, False), NO_SALIENCE[:3])
+    assert list(found.places()) == [4, 5, 1, 7, 8, 2]
+
+
+def test_mlm_of_a_reading_stays_away_from_pronouns_and_candidates(encoder: Encoder) -> None:
     maker = replace(row_maker(encoder, use_mlm=True), mask_share=0.99)
     seen, right, other = rows_of(maker, READING)
     places = {place for place, _ in seen.mlm}
+    original = encoder.plain(READING.text)[0]
     assert len(places) > 8
-    pronouns = {place for found in seen.references for place in found.pronoun}
-    assert len(pronouns) == 2
-    assert places.isdisjoint(pronouns | {0, len(seen.ids) - 1})
+    assert seen.mlm == tuple((place, original[place]) for place, _ in seen.mlm)
+    needed = {place for found in seen.references for place in found.places()}
+    # 그, 그곳, 홍길동, 부산, 학생들 and 책 are in sight.
+    assert len(needed) == sum(
+        len(encoder.subwords(form)) for form in ("그", "그곳", "홍길동", "부산", "학생들", "책")
+    )
+    assert places.isdisjoint(needed | {0, len(seen.ids) - 1})
+    assert [seen.ids[place] for place in sorted(needed)] == [original[i] for i in sorted(needed)]
     assert (right.mlm, other.mlm) == ((), ())
 
 
-def test_reading_with_masked_modelling_only_has_its_text(encoder: Encoder) -> None:
-    maker = row_maker(encoder, use_mlm=True, use_copy=False, use_rank=False)
-    (row,) = rows_of(maker, READING)
-    assert (row.references, row.fills) == ((), ())
-    original = encoder.plain(READING.text)[0]
-    assert row.mlm == tuple((place, original[place]) for place, _ in row.mlm)
-    assert row.mlm
+@pytest.mark.parametrize(("share", "rows"), [(0.0, {1}), (1.0, {3}), (0.5, {1, 3})])
+def test_share_of_the_readings_is_ranked(encoder: Encoder, share: float, rows: set[int]) -> None:
+    maker, random = row_maker(encoder, ranked_share=share), np.random.default_rng(0)
+    counts = [len(maker.rows(READING, random)) for _ in range(200)]
+    assert set(counts) == rows
+    assert counts.count(3) / 200 == pytest.approx(share, abs=0.1)
 
 
 def test_reading_without_any_of_its_losses_has_no_rows(encoder: Encoder) -> None:
-    assert rows_of(row_maker(encoder, use_copy=False, use_rank=False), READING) == []
+    maker = row_maker(encoder, use_copy=False, use_rank=False, use_mlm=True)
+    assert rows_of(maker, READING) == []
 
 
 def test_rows_of_a_reading_that_begins_further_on_are_the_same(encoder: Encoder) -> None:

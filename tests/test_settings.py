@@ -183,6 +183,7 @@ def test_wrong_type(
         ("finetune", "reading_share", 1.1),
         ("finetune", "reading_share", -0.1),
         ("finetune", "reading_window", 49),
+        ("finetune", "ranked_share", 1.1),
         ("finetune", "mixed_precision", "fp8"),
         ("finetune", "epochs", 0),
         ("finetune", "max_steps", -1),

@@ -44,6 +44,7 @@ SETTINGS: dict[str, Any] = {
     "examples_per_document": 5,
     "reading_share": 0.5,
     "reading_window": 200,
+    "ranked_share": 1.0,
     "max_examples": 100,
     "epochs": 2,
     "max_steps": 0,
@@ -77,7 +78,7 @@ NAMES = ("홍길동", "김서연", "민지", "지우", "학생", "교수", "경�
 
 def masked_and_read(number: int, name: str) -> list[Instance]:
     """A masked pronoun, and a reading of the same text with its candidates."""
-    sentence, count, right = f"{name}은 학교에서 공부한다. ", 1 + number % 3, "는 책을 읽었다."
+    sentence, count, right = f"{name}은 학교에서 공부한다. ", 2 + number % 3, "는 책을 읽었다."
     left = sentence * count
     # The names are more frequent than the others: a factor that is the same for all candidates
     # has no gradient but rounding.
@@ -157,6 +158,7 @@ def train(tiny: Path, tmp_path: Path) -> Train:
                 use_rank=settings.rank_weight > 0,
                 use_copy=settings.copy_weight > 0,
                 use_mlm=settings.mlm_weight > 0,
+                ranked_share=settings.ranked_share,
                 mask_share=settings.mask_share,
             ),
             validate or scores(0.1, 0.2, 0.3),
@@ -574,28 +576,41 @@ NO_LOSS = {f"{name}_weight": 0.0 for name in ("mlm", "target", "nouns", "rank", 
 
 def test_no_loss_at_all_is_refused() -> None:
     with pytest.raises(InputError, match=r"target_weight, .*mlm_weight are all 0"):
-        stage.check(settings_with(replay=0.0, **NO_LOSS))
+        stage.check(settings_with(replay=0.0, reading_share=0.0, **NO_LOSS))
 
 
 @pytest.mark.parametrize("weight", NO_LOSS)
 def test_one_loss_is_enough(weight: str) -> None:
-    settings = settings_with(replay=0.0, **(NO_LOSS | {weight: 1.0}))
+    share = 0.5 if weight in ("rank_weight", "copy_weight") else 0.0
+    settings = settings_with(replay=0.0, reading_share=share, **(NO_LOSS | {weight: 1.0}))
     stage.check(settings)
     assert getattr(settings, weight) == 1
 
 
-def test_only_readings_without_their_losses_are_refused() -> None:
-    masked = {"target_weight": 1.0, "nouns_weight": 1.0}
-    with pytest.raises(InputError, match=r"finetune\.reading_share is 1, .* are all 0"):
-        stage.check(settings_with(reading_share=1.0, replay=0.0, **(NO_LOSS | masked)))
-    stage.check(settings_with(reading_share=0.9, replay=0.0, **(NO_LOSS | masked)))
+MASKED_ONLY = NO_LOSS | {"target_weight": 1.0, "nouns_weight": 1.0, "mlm_weight": 1.0}
 
 
-@pytest.mark.parametrize("weight", ["rank_weight", "copy_weight", "mlm_weight"])
-def test_only_readings_with_one_of_their_losses_are_enough(weight: str) -> None:
-    settings = settings_with(reading_share=1.0, replay=0.0, **(NO_LOSS | {weight: 1.0}))
+@pytest.mark.parametrize("option", ["pronoun", "mixed", "curriculum"])
+@pytest.mark.parametrize("keys", [{}, {"rank_weight": 1.0, "ranked_share": 0.0}])
+def test_readings_without_their_losses_are_refused(option: str, keys: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"finetune\.reading_share is above 0"):
+        stage.check(settings_with(**(MASKED_ONLY | {"option": option} | keys)))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"reading_share": 0.0},
+        {"rank_weight": 1.0, "ranked_share": 0.1},
+        {"copy_weight": 1.0},
+        {"option": "entity"},
+        {"option": "none"},
+    ],
+)
+def test_readings_with_one_of_their_losses_are_enough(keys: dict[str, Any]) -> None:
+    settings = settings_with(**(MASKED_ONLY | keys))
     stage.check(settings)
-    assert getattr(settings, weight) == 1
+    assert settings.target_weight == 1
 
 
 @pytest.mark.parametrize("weight", ["nouns_weight", "rank_weight", "copy_weight"])
