@@ -63,13 +63,18 @@ def write(comparison: Comparison) -> None:
 
 
 def run(plan: ExperimentsSettings) -> None:
-    """Run every row with every seed, then every template; results are written after each."""
+    """Run every row with each seed in turn, then every template; results are written after each.
+
+    Rows without seeds come first; the first of all measures the base.
+    """
     known = _known_minutes()
     results: dict[str, Any] = {"common": plan.common, "resamples": RESAMPLES, "runs": []}
+    order = {row: number for number, row in enumerate(plan.rows)}
     todo = [
         (row, seed, {k: v for k, v in params.items() if k != "seeds"})
+        for seed in (None, *plan.seeds)
         for row, params in plan.rows.items()
-        for seed in (plan.seeds if params.get("seeds", True) else [None])
+        if params.get("seeds", True) == (seed is not None)
     ]
     with tqdm(total=len(todo) + len(plan.templates), unit="run", desc="experiments") as progress:
         for row, seed, params in todo:
@@ -77,6 +82,7 @@ def run(plan: ExperimentsSettings) -> None:
             own = params if seed is None else params | {"finetune.seed": seed}
             minutes = _experiment(name, plan.common | own)
             _add(results, name, row, seed, params, known.get(name, minutes))
+            results["runs"].sort(key=lambda run: order[run["row"]])
             write_json(RESULTS, results | {"templates": {}})
             progress.update()
         results["templates"] = {}
