@@ -2,8 +2,8 @@
 
 Finds the pronouns of the third person (그, 그녀, 그들), demonstratives (그것, 이곳, 이) and
 reflexives (자신, 자기, 본인) of a Korean text. For each, every noun phrase before it in the window
-gets a probability; the likeliest is the antecedent. Pronouns of the first and second person,
-interrogative and indefinite ones (나, 너, 우리, 누구, 무엇, 아무) are left out.
+gets a probability; the likeliest is the antecedent. Pronouns of the first and second person (나, 너,
+우리) are left out unless asked for, interrogative and indefinite ones (누구, 무엇, 아무) always.
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="copy: the copying head, by where candidates stand; mlm: masked language modelling,"
         " by what they are called (default: copy if the model's copying head was trained)",
     )
+    parser.add_argument(
+        "--speech",
+        action="store_true",
+        help="also pronouns of the first and second person, for texts that name who speaks",
+    )
     found = parser.parse_args(arguments)
     if found.top < 0:
         parser.error("--top: 0 or more")
@@ -107,7 +112,9 @@ def resolve(arguments: argparse.Namespace) -> None:
 
     from kocoref.resolver import Resolver
 
-    resolver = Resolver(arguments.model or str(FINETUNED), arguments.window, arguments.scorer)
+    resolver = Resolver(
+        arguments.model or str(FINETUNED), arguments.window, arguments.scorer, arguments.speech
+    )
     shown = 1 + arguments.top
     for number, (text, found) in enumerate(zip(texts, resolver.resolve(texts), strict=True), 1):
         if arguments.json:

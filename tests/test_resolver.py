@@ -148,6 +148,13 @@ def test_scorers_differ(resolver: Resolver, by_name: Resolver) -> None:
     assert resolver.resolve([TEXT]) != by_name.resolve([TEXT])
 
 
+def test_first_and_second_person_only_on_request(tiny: Path) -> None:
+    text = "홍길동은 학생이다. 나는 너를 안다. 누구는 그를 안다."
+    for speech, expected in ((False, ["그"]), (True, ["나", "너", "그"])):
+        (found,) = Resolver(str(tiny), speech=speech).resolve([text])
+        assert [pronoun.form for pronoun in found] == expected
+
+
 def test_pronoun_without_a_noun_before_it_has_no_candidates(resolver: Resolver) -> None:
     ((found,),) = resolver.resolve(["그는 학생이다."])
     assert found == Resolution("그", (0, 1), ())

@@ -30,17 +30,22 @@ from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
 from kocoref.text.morphology import NOUN_TAGS, PRONOUN_TAG, Analysis, Analyzer, Token
 
-SKIPPED = frozenset(
+SPEECH = frozenset(
     {"나", "저", "우리", "저희", "울", "여", "소인", "소첩"}
     | {"너", "니", "너희", "당신", "그대", "자네", "여러분"}
-    | {"누구", "누", "뉘", "무엇", "무어", "뭐", "뭣", "머", "어디", "언제", "얼마"}
+)
+"""Pronouns of the first and second person as Kiwi names them (내 is 나, 제 is 저).
+
+They are whoever speaks and listens, whom a text need not name: resolved only on request.
+"""
+SKIPPED = frozenset(
+    {"누구", "누", "뉘", "무엇", "무어", "뭐", "뭣", "머", "어디", "언제", "얼마"}
     | {"아무", "아무개", "모", "거시기"}
     | {"이쪽", "그쪽", "저쪽", "이편", "저편"}
 )
-"""Pronouns that are not resolved, as Kiwi names them (내 is 나, 제 is 저).
+"""Pronouns that are never resolved.
 
-The first and second persons are whoever speaks and listens, whom a text need not name;
-interrogative and indefinite pronouns refer to nothing yet; directions seldom to a noun.
+Interrogative and indefinite ones refer to nothing yet; directions seldom to a noun.
 """
 _PLURALS = frozenset({"들", "네"})
 _IN_COMPOUNDS = NOUN_TAGS | {"XSN", "XSV", "XSA"}
@@ -77,17 +82,24 @@ class Resolver:
     ``model`` is a directory or a Hugging Face id, ``window`` the characters of text that the model
     sees around a pronoun. ``scorer`` is ``copy`` (the copying head: where candidates stand) or
     ``mlm`` (masked language modelling: what they are called); without it, ``copy`` if the model's
-    copying head was trained.
+    copying head was trained. ``speech`` also resolves the first and second person.
 
     Raises:
         InputError: the model cannot be loaded.
     """
 
-    def __init__(self, model: str, window: int = 600, scorer: Scorer | None = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        window: int = 600,
+        scorer: Scorer | None = None,
+        speech: bool = False,
+    ) -> None:
         self._checkpoint = load_checkpoint(model)
         self._checkpoint.model.to("cuda" if torch.cuda.is_available() else "cpu")
         self._encoder = Encoder(self._checkpoint.tokenizer, self._checkpoint.max_length)
         self._window = window
+        self._skipped = SKIPPED if speech else SKIPPED | SPEECH
         self.scorer: Scorer = scorer or ("copy" if _copies(self._checkpoint) else "mlm")
 
     def resolve(self, texts: Sequence[str]) -> list[list[Resolution]]:
@@ -114,7 +126,7 @@ class Resolver:
     def _items(self, number: int, text: str, analysis: Analysis) -> Iterator[AntecedentItem]:
         sentences, tokens = analysis
         document = Document(str(number), text, "", "", sentences, tokens)
-        spans = list(resolvable_pronouns(document))
+        spans = list(resolvable_pronouns(document, self._skipped))
         inside = {place for span in spans for place in range(*span)}
         phrases = [phrase for phrase in noun_phrases(document) if phrase.span[0] not in inside]
         for span in spans:
@@ -189,15 +201,17 @@ def _resolution(
     )
 
 
-def resolvable_pronouns(document: Document) -> Iterator[Span]:
-    """The pronouns of the third person, demonstratives and reflexives that stand by themselves.
+def resolvable_pronouns(
+    document: Document, skipped: frozenset[str] = SKIPPED | SPEECH
+) -> Iterator[Span]:
+    """The pronouns, demonstratives and reflexives that stand by themselves.
 
-    A plural suffix belongs to them. Those of :data:`SKIPPED` are left out.
+    A plural suffix belongs to them. Those ``skipped`` are left out.
     """
     tokens = document.tokens
     for i, token in enumerate(tokens):
         before = tokens[i - 1] if i else None
-        length = _pronoun_at(before, tokens[i : i + 2])
+        length = _pronoun_at(before, tokens[i : i + 2], skipped)
         if not length:
             continue
         end = i + length
@@ -208,7 +222,7 @@ def resolvable_pronouns(document: Document) -> Iterator[Span]:
         # 그들끼리 is a pronoun with its suffix, 자기소개 and 그간 are other words.
         if in_compound and tokens[end].form != "끼리":
             continue
-        if length > 1 or token.form not in SKIPPED or document.text[slice(*span)] == "저들":
+        if length > 1 or token.form not in skipped or document.text[slice(*span)] == "저들":
             yield span
 
 
@@ -217,12 +231,12 @@ def _glued(tokens: Sequence[Token], i: int) -> bool:
     return i < len(tokens) and tokens[i].start == tokens[i - 1].end
 
 
-def _pronoun_at(before: Token | None, tokens: Sequence[Token]) -> int:
+def _pronoun_at(before: Token | None, tokens: Sequence[Token], skipped: frozenset[str]) -> int:
     """Of how many tokens the pronoun is that begins the tokens: none, one or two."""
     token = tokens[0]
     if token.form in REFLEXIVES and token.tag in NOUN_TAGS | {PRONOUN_TAG}:
         # 나 자신 is the first person; a noun directly before makes a compound.
-        of_skipped = before is not None and before.tag == PRONOUN_TAG and before.form in SKIPPED
+        of_skipped = before is not None and before.tag == PRONOUN_TAG and before.form in skipped
         compound = before is not None and before.tag in NOUN_TAGS and before.end == token.start
         return int(not of_skipped and not compound)
     if token.tag == PRONOUN_TAG:
