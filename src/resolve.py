@@ -3,7 +3,7 @@
 Finds the pronouns of the third person (그, 그녀, 그들), demonstratives (그것, 이곳, 이) and
 reflexives (자신, 자기, 본인) of a Korean text. For each, every noun phrase before it in the window
 gets a probability; the likeliest is the antecedent. Pronouns of the first and second person (나,
-너, 우리) are left out unless asked for, interrogative and indefinite ones (누구, 무엇, 아무) always.
+너, 우리) are left out unless asked for; interrogative and indefinite ones (누구, 무엇) always.
 """
 
 from __future__ import annotations
