@@ -1,0 +1,190 @@
+"""Statistics of runs over rows and seeds, worked out by hand or by brute force."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from comparisons import DOCUMENTS, RESAMPLES, comparison_of, found, run_of, whole
+
+from kocoref.errors import InputError
+from kocoref.evaluation.measures import Outcome
+from kocoref.evaluation.significance import bootstrap_values, interval, paired_bootstrap
+from kocoref.files import write_json
+from kocoref.reporting.comparison import Comparison
+
+
+def hits(row: str, seed: int | None, *values: float) -> dict[str, Any]:
+    """A run whose copying is right in a share of each document's ten pronouns."""
+    run = run_of(row, seed, copy_accuracy=sum(values) / len(values))
+    run["counts"]["copy_hits"] = [10 * value for value in values]
+    run["counts"]["copy_items"] = [10] * len(values)
+    return run
+
+
+@pytest.fixture
+def three() -> Comparison:
+    """Two seeds of one row and one of another; the base is right in half of two documents."""
+    value = comparison_of(
+        hits("pronoun", 1, 1, 1, 0, 0),
+        hits("entity", 1, 0, 0, 0, 1),
+        hits("pronoun", 2, 1, 0, 0, 0),
+    )
+    base = hits("base", None, 0.5, 0.5, 0, 0)
+    return found(value | {"base": base["measures"], "base_counts": base["counts"]})
+
+
+def test_rows_are_in_the_order_of_the_file(three: Comparison) -> None:
+    assert {row: [run.seed for run in runs] for row, runs in three.rows().items()} == {
+        "pronoun": [1, 2], "entity": [1],
+    }  # fmt: skip
+    assert list(three.rows()) == ["pronoun", "entity"]
+
+
+def test_mean_and_spread_over_seeds(three: Comparison) -> None:
+    # 0.5 and 0.25: mean 0.375, sqrt(2 · 0.125² / 1).
+    assert three.mean("pronoun", "copy_accuracy") == 0.375
+    assert three.spread("pronoun", "copy_accuracy") == pytest.approx(0.125 * sqrt(2))
+    assert (three.mean("entity", "copy_accuracy"), three.spread("entity", "copy_accuracy")) == (
+        0.25, 0,
+    )  # fmt: skip
+
+
+def resampled(shares: list[float]) -> Any:
+    """The mean of some shares over each resample of four documents of one size."""
+    picks = np.random.default_rng(1).multinomial(4, [0.25] * 4, size=RESAMPLES)
+    return picks @ np.array(shares) / 4
+
+
+def test_difference_from_the_base(three: Comparison) -> None:
+    difference = three.against_base("pronoun", "copy_accuracy")
+    # The mean of the seeds by document minus the base: 1 - 0.5, 0.5 - 0.5, 0, 0.
+    assert difference["difference"] == pytest.approx(0.375 - 0.25)
+    values = resampled([0.5, 0, 0, 0])
+    assert difference["low"] == pytest.approx(np.quantile(values, 0.025))
+    assert difference["high"] == pytest.approx(np.quantile(values, 0.975))
+    none = (values == 0).sum()  # resamples without the first document
+    assert 30 < none < 100
+    assert difference["p_value"] == pytest.approx(2 * (none + 1) / (RESAMPLES + 1))
+
+
+def test_difference_of_two_rows(three: Comparison) -> None:
+    difference = three.against_row("pronoun", "entity", "copy_accuracy")
+    # By document 1, 0.5, 0 and 0 minus 0, 0, 0 and 1.
+    values = resampled([1, 0.5, 0, -1])
+    assert difference["difference"] == pytest.approx(0.375 - 0.25)
+    assert difference["low"] == pytest.approx(np.quantile(values, 0.025))
+    assert difference["high"] == pytest.approx(np.quantile(values, 0.975))
+    assert difference["low"] < 0 < difference["high"]
+
+
+def test_difference_of_two_rows_is_antisymmetric(three: Comparison) -> None:
+    there = three.against_row("pronoun", "entity", "copy_accuracy")
+    back = three.against_row("entity", "pronoun", "copy_accuracy")
+    assert (back["difference"], back["low"], back["high"]) == pytest.approx(
+        (-there["difference"], -there["high"], -there["low"])
+    )
+    same = three.against_row("pronoun", "pronoun", "copy_accuracy")
+    assert same == {"difference": 0, "low": 0, "high": 0, "p_value": 1}
+
+
+def test_difference_that_is_the_same_everywhere_is_certain() -> None:
+    made = found(whole())
+    # F1 of 8 % and 6 % minus 10 %, in each document.
+    difference = made.against_base("entity", "coref_f1")
+    assert [difference[k] for k in ("difference", "low", "high")] == pytest.approx([-0.03] * 3)
+    assert difference["p_value"] == pytest.approx(2 / 200)
+    bits = made.against_row("entity_anchor", "entity", "pseudo_bpc")
+    assert bits["difference"] == pytest.approx(3.6 - 3.8)
+
+
+# ---- the file
+
+
+def test_file_is_read(tmp_path: Path) -> None:
+    write_json(tmp_path / "experiments.json", whole())
+    assert Comparison.read(tmp_path / "experiments.json") == found(whole())
+
+
+def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"experiments\.json: no such file"):
+        Comparison.read(tmp_path / "experiments.json")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "named"),
+    [
+        (("base",), None, "base"),
+        (("runs", 1, "seed"), "one", r"runs\.1\.seed"),
+        (("runs", 2, "measures", "coref_f1"), "much", r"runs\.2\.measures\.coref_f1"),
+        (("base_counts", "copy_hits", 0), "x", r"base_counts\.copy_hits\.0"),
+    ],
+)
+def test_wrong_value_is_named(
+    tmp_path: Path, place: tuple[Any, ...], value: object, named: str
+) -> None:
+    made = whole()
+    at: Any = made
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    write_json(tmp_path / "experiments.json", made)
+    with pytest.raises(InputError, match=rf"json: {named}: .*; run `make experiments`$"):
+        Comparison.read(tmp_path / "experiments.json")
+
+
+# ---- the bootstrap below it
+
+
+def outcome(*values: int) -> Outcome:
+    made = Outcome()
+    for document, value in zip(DOCUMENTS, values, strict=False):
+        made.add(document, copy_hits=value, copy_items=1)
+    return made
+
+
+def test_interval_by_hand() -> None:
+    # 0, 1, … 40 in fortieths: the 2.5 % and 97.5 % quantiles are the second and the last but one.
+    values = np.arange(41) / 40
+    # One value is not above zero: 2 · (1 + 1) / (41 + 1).
+    assert interval(0.5, values) == {
+        "difference": 0.5,
+        "low": pytest.approx(0.025),
+        "high": pytest.approx(0.975),
+        "p_value": pytest.approx(4 / 42),
+    }
+    assert interval(-0.5, -values)["p_value"] == pytest.approx(4 / 42)
+    assert interval(0.0, np.zeros(41))["p_value"] == 1
+
+
+def test_resampled_values_are_of_the_resampled_documents() -> None:
+    values = bootstrap_values(outcome(1, 0, 0, 1), DOCUMENTS, "copy_accuracy", RESAMPLES, 1)
+    assert values.shape == (RESAMPLES,)
+    assert values == pytest.approx(resampled([1, 0, 0, 1]))
+
+
+def test_resampled_values_of_two_outcomes_are_pairs() -> None:
+    one, other = (
+        bootstrap_values(outcome(*right), DOCUMENTS, "copy_accuracy", 50, 3)
+        for right in ((1, 0, 0, 1), (0, 1, 1, 0))
+    )
+    assert one + other == pytest.approx(np.ones(50))
+    assert len(set(one)) > 1
+
+
+def test_document_that_an_outcome_lacks_counts_nothing() -> None:
+    values = bootstrap_values(outcome(1, 1), DOCUMENTS, "copy_accuracy", 200, 1)
+    # All that is counted is right; where nothing is counted the measure is 0.
+    assert set(values) == {0.0, 1.0}
+    nothing = bootstrap_values(Outcome(), DOCUMENTS, "copy_accuracy", 5, 1)
+    assert nothing.tolist() == [0] * 5
+
+
+def test_paired_bootstrap_is_the_interval_of_both() -> None:
+    one, other = outcome(1, 0, 0, 1), outcome(1, 1, 0, 0)
+    values = [bootstrap_values(o, DOCUMENTS, "copy_accuracy", 100, 7) for o in (one, other)]
+    expected = interval(0.0, values[0] - values[1])
+    assert paired_bootstrap(one, other, "copy_accuracy", 100, 7) == expected
