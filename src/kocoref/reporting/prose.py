@@ -191,14 +191,20 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         '원본: "홍길동은 학생이다. 그는 공부한다."\n'
         '훈련: "홍길동은 학생이다. [MASK]는 공부한다."\n'
         '정답: 선행사 "홍길동", 문맥 명사 {{"홍길동", "학생", "공부"}}\n'
-        "```",
+        '읽기: "홍길동은 학생이다. 그([MASK])는 공부한다."\n'
+        "```\n\n"
+        "주석이 있는 글은 대명사가 보이는 그대로도 읽는다(읽기). 앞의 모든 명사구 가운데 선행사를 "
+        "이름으로도 자리로도 고르게 한다.",
         "A pronoun is masked; the set of context nouns and, in marked text, its antecedent "
         "are the answers to learn (Option 1 of the original report).\n\n"
         "```\n"
         'text:     "홍길동은 학생이다. 그는 공부한다."\n'
         'training: "홍길동은 학생이다. [MASK]는 공부한다."\n'
         'answer:   antecedent "홍길동", context nouns {{"홍길동", "학생", "공부"}}\n'
-        "```",
+        'reading:  "홍길동은 학생이다. 그([MASK])는 공부한다."\n'
+        "```\n\n"
+        "Marked text is also read with its pronouns in sight (readings): among all noun phrases "
+        "before a pronoun the antecedent is chosen, by what it is called and by where it stands.",
     ),
     "option_mixed": (
         "반복된 개체와 대명사를 절반씩 섞어 학습한다 (원 보고서의 Option 2).\n\n"
@@ -424,20 +430,22 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     ),
     "about_antecedent_accuracy": (
         "대명사 앞의 모든 명사구 후보 가운데 모델이 가장 선호한 것이 같은 대상을 가리키는 "
-        "비율. 주 측정값이다.",
+        "비율. 후보마다 서브워드 수만큼 대명사 곁에 빈칸을 둔다. 주 측정값이다.",
         "Of all candidate noun phrases before the pronoun, how often the one that the model "
-        "prefers refers to the same thing. The headline.",
+        "prefers refers to the same thing. Each candidate is filled in beside the pronoun, with "
+        "as many masks as it has subwords. The headline.",
     ),
     "about_antecedent_mrr": (
         "후보를 선호 순으로 늘어놓았을 때 첫 정답 순위의 역수의 평균.",
         "The mean reciprocal rank of the first right candidate.",
     ),
     "about_copy_accuracy": (
-        "선행사 정확도와 같되, 후보의 이름을 빈칸에 채워 보는 대신 빈칸의 상태와 후보가 나온 "
-        "자리의 상태를 견주어 고른다. 규칙은 두 방식의 답이 같다.",
-        "As antecedent accuracy, but the candidate is chosen by comparing the state of the mask "
-        "with the states of the places where candidates stand, instead of by filling in what "
-        "they are called. A rule has the same answer either way.",
+        "선행사 정확도와 같되, 후보의 이름을 빈칸에 채워 보는 대신 보이는 대명사의 상태와 후보가 나온 "
+        "자리의 상태를 견주고 빈도와 위치, 역할을 더하여 고른다. 규칙은 두 방식의 답이 같다.",
+        "As antecedent accuracy, but the candidate is chosen by comparing the state of the "
+        "pronoun, which is in sight, with the states of the places where candidates stand, with "
+        "their frequency, position and role added, instead of by filling in what they are called. "
+        "A rule has the same answer either way.",
     ),
     "about_copy_mrr": (
         "복사 방식으로 늘어놓았을 때 첫 정답 순위의 역수의 평균.",
