@@ -193,8 +193,8 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         '정답: 선행사 "홍길동", 문맥 명사 {{"홍길동", "학생", "공부"}}\n'
         '읽기: "홍길동은 학생이다. 그([MASK])는 공부한다."\n'
         "```\n\n"
-        "주석이 있는 글은 대명사가 보이는 그대로도 읽는다(읽기). 앞의 모든 명사구 가운데 선행사를 "
-        "이름으로도 자리로도 고르게 한다.",
+        "주석이 있는 글은 대명사가 보이는 그대로도 읽는다(읽기). 앞의 모든 명사구 가운데 "
+        "선행사를 이름으로도 자리로도 고르게 한다.",
         "A pronoun is masked; the set of context nouns and, in marked text, its antecedent "
         "are the answers to learn (Option 1 of the original report).\n\n"
         "```\n"
@@ -440,8 +440,9 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "The mean reciprocal rank of the first right candidate.",
     ),
     "about_copy_accuracy": (
-        "선행사 정확도와 같되, 후보의 이름을 빈칸에 채워 보는 대신 보이는 대명사의 상태와 후보가 나온 "
-        "자리의 상태를 견주고 빈도와 위치, 역할을 더하여 고른다. 규칙은 두 방식의 답이 같다.",
+        "선행사 정확도와 같되, 후보의 이름을 빈칸에 채워 보는 대신 보이는 대명사의 상태와 "
+        "후보가 나온 자리의 상태를 견주고 빈도와 위치, 역할을 더하여 고른다. 규칙은 두 방식의 "
+        "답이 같다.",
         "As antecedent accuracy, but the candidate is chosen by comparing the state of the "
         "pronoun, which is in sight, with the states of the places where candidates stand, with "
         "their frequency, position and role added, instead of by filling in what they are called. "
