@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from math import exp, log, sqrt
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
+from kocoref.errors import InputError
 from kocoref.evaluation.prediction import Query, ask
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.reading import Anaphor
@@ -286,3 +289,10 @@ def test_head_is_saved_beside_the_weights(checkpoint: Checkpoint, tmp_path: Path
     (tmp_path / "saved" / COPYING).unlink()
     assert not load_checkpoint(str(tmp_path / "saved")).model.copying.salience.weight.any()
     assert not load_checkpoint(str(tmp_path / "saved")).model.copying.key.bias.any()
+
+
+def test_copying_head_of_another_width_is_refused(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "model")
+    save_file(CopyHead(8).state_dict(), tmp_path / "model" / COPYING)
+    with pytest.raises(InputError, match=r"copying\.safetensors does not fit the model"):
+        load_checkpoint(str(tmp_path / "model"))

@@ -49,7 +49,7 @@ def readings(document: Document, characters: int) -> list[Reading]:
     while left:
         start, end = window(document, left[0].span, characters)
         held = [pronoun for pronoun in left if pronoun.span[1] <= end]
-        left = left[len(held) :]
+        left = [pronoun for pronoun in left if pronoun.span[1] > end]
         anaphors = [
             Anaphor(
                 pronoun.span,

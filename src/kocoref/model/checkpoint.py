@@ -138,7 +138,14 @@ def load_checkpoint(
         raise InputError(f"checkpoint {name}: its tokenizer gives no offsets (not a fast one)")
     with_heads = MaskedPositionModel(model)
     if (local / COPYING).is_file():
-        with_heads.copying.load_state_dict(load_file(local / COPYING))
+        try:
+            with_heads.copying.load_state_dict(load_file(local / COPYING))
+        except (RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"checkpoint {name}: {COPYING} does not fit the model: {reason}; delete it to begin"
+                " with an untrained copying head"
+            ) from None
     return Checkpoint(
         model=with_heads,
         tokenizer=tokenizer,
