@@ -10,7 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kocoref.errors import InputError
-from kocoref.files import read_json_lines, replacing, write_csv, write_json, write_json_lines
+from kocoref.files import (
+    read_json,
+    read_json_lines,
+    replacing,
+    write_csv,
+    write_json,
+    write_json_lines,
+)
 
 
 class Cut(Exception):
@@ -86,6 +93,24 @@ def test_json_without_a_number_is_refused_and_the_old_file_kept(tmp_path: Path) 
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"loss": float("nan")})
     assert '"loss": 1' in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
+    value = {"나": [1, 0.5, None, True], "가": {}}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+
+
+def test_missing_json_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.json: no such file$"):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": ', b"{} {}", '"가"'.encode()[:-2]])
+def test_broken_json_is_an_input_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.json: broken \(.+\)$"):
+        read_json(tmp_path / "a.json")
 
 
 def test_json_lines_are_compact(tmp_path: Path) -> None:
