@@ -415,8 +415,8 @@ def test_baselines_templates_costs_and_params() -> None:
     assert line_with(zero_shot, "| `who` ⭐ |") == "| `who` ⭐ | 0.4300 | 29.0 % |"
     assert line_with(zero_shot, "| `replace` |") == "| `replace` | 0.4100 | 31.0 % |"
     cost = section(text, "Cost")
-    assert line_with(cost, "| `entity` |") == "| `entity` | 640 | 50,000 | 5.0 |"
-    assert line_with(cost, "| `none` |") == "| `none` | 640 | 50,000 | 1.5 |"
+    assert line_with(cost, "| `entity` |") == "| `entity` | 2 | 640 | 50,000 | 5.0 |"
+    assert line_with(cost, "| `none` |") == "| `none` | 1 | 640 | 50,000 | 1.5 |"
     params = section(text, "What the rows are")
     assert line_with(params, "| `entity` |") == "| `entity` | `finetune.option: entity` |"
     assert "on the same 4 test passages" in text

@@ -49,7 +49,7 @@ def write_page(found: Comparison) -> str:
         "## Zero-shot prompting",
         *_zero_shot(found),
         "## Cost",
-        _table(["Row", "Examples", "Tokens", "Minutes"], _costs(found)),
+        _table(["Row", "Seeds", "Examples", "Tokens", "Minutes"], _costs(found)),
         "Means over seeds. Minutes are of the whole experiment, training and evaluation, on the "
         "machine that ran it first; they are no part of what is compared.",
         "## What the rows are",
@@ -287,7 +287,7 @@ def _zero_shot(found: Comparison) -> list[str]:
 
 def _costs(found: Comparison) -> list[list[str]]:
     return [
-        [f"`{row}`",
+        [f"`{row}`", str(len(runs)),
          *(f"{np.mean([run.training[k] for run in runs]):,.0f}" for k in ("examples", "tokens")),
          f"{np.mean([run.minutes for run in runs]):.1f}"]
         for row, runs in found.rows().items()
