@@ -58,6 +58,12 @@ def check(settings: FinetuneSettings) -> None:
             " copy_weight is 0, and rank_weight or ranked_share too: set reading_share to 0"
         )
     weights = ("target_weight", "nouns_weight", "rank_weight", "copy_weight", "mlm_weight")
+    masked = settings.target_weight or settings.nouns_weight or settings.mlm_weight
+    if settings.option == "pronoun" and not settings.reading_share and not masked:
+        raise InputError(
+            "finetune.reading_share is 0, and masked pronouns teach nothing: target_weight,"
+            " nouns_weight and mlm_weight are all 0"
+        )
     if not any(getattr(settings, name) for name in weights):
         raise InputError(f"finetune: {', '.join(weights)} are all 0: nothing to learn")
 
@@ -103,7 +109,7 @@ def train(settings: FinetuneSettings) -> None:
             current, items, wanted, settings.batch_tokens, settings.template, nouns, "validate"
         )
         measured = outcome.measures(wanted)
-        if settings.select_by not in measured:
+        if settings.select_by not in (*measured, "last"):
             raise InputError(
                 f"finetune.select_by is {settings.select_by}, but the validation split has no item"
                 f" for it; choose one of {', '.join(measured)}"

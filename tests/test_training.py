@@ -273,6 +273,11 @@ def test_best_by_pseudo_bpc_is_the_lowest(train: Train) -> None:
     assert result.best_step == 4
 
 
+def test_last_keeps_the_end_whatever_it_measures(train: Train) -> None:
+    result, _ = train(scores(0.5, 0.4, 0.1), select_by="last", patience=1)
+    assert result.best_step == 8
+
+
 def test_kept_checkpoint_is_the_model_as_it_was_measured(train: Train, tmp_path: Path) -> None:
     measured: list[dict[str, Tensor]] = []
 
@@ -585,6 +590,12 @@ def test_one_loss_is_enough(weight: str) -> None:
     settings = settings_with(replay=0.0, reading_share=share, **(NO_LOSS | {weight: 1.0}))
     stage.check(settings)
     assert getattr(settings, weight) == 1
+
+
+@pytest.mark.parametrize("weight", ["rank_weight", "copy_weight"])
+def test_masked_pronouns_without_their_losses_are_refused(weight: str) -> None:
+    with pytest.raises(InputError, match=r"finetune\.reading_share is 0, and masked pronouns"):
+        stage.check(settings_with(replay=0.0, reading_share=0.0, **(NO_LOSS | {weight: 1.0})))
 
 
 MASKED_ONLY = NO_LOSS | {"target_weight": 1.0, "nouns_weight": 1.0, "mlm_weight": 1.0}

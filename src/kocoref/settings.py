@@ -112,7 +112,7 @@ class FinetuneSettings(Section):
     select_by: Literal[
         "antecedent_accuracy", "antecedent_mrr", "copy_accuracy", "copy_mrr",
         "lambada_exact", "pseudo_bpc",
-        "coref_f1", "coref_at_5", "lambada_at_1", "score",
+        "coref_f1", "coref_at_5", "lambada_at_1", "score", "last",
     ]  # fmt: skip
     patience: PositiveInt
     template: Template

@@ -17,6 +17,7 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "score": ("Score", "Score"),
     "antecedent_accuracy": ("선행사 정확도", "Antecedent accuracy"),
     "antecedent_mrr": ("선행사 MRR", "Antecedent MRR"),
+    "last": ("마지막 체크포인트", "being the last one"),
     "copy_accuracy": ("복사 정확도", "Copying accuracy"),
     "copy_mrr": ("복사 MRR", "Copying MRR"),
     "lambada_exact": ("LAMBADA 완전 일치", "LAMBADA exact"),

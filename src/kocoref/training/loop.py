@@ -241,8 +241,10 @@ def _measure(
     broadcast_object_list(shared)
     measured: dict[str, float] = shared[0]
     state.validation.append({"step": state.step} | measured)
-    sign = -1 if settings.select_by in LOWER_IS_BETTER else 1
-    value = sign * measured[settings.select_by]
+    value = float(state.step)
+    if settings.select_by != "last":
+        sign = -1 if settings.select_by in LOWER_IS_BETTER else 1
+        value = sign * measured[settings.select_by]
     if state.best_value is None or value > state.best_value:
         state.best_value, state.best_step, state.without_gain = value, state.step, 0
     else:
