@@ -78,7 +78,7 @@ def run(plan: ExperimentsSettings) -> None:
     ]
     with tqdm(total=len(todo) + len(plan.templates), unit="run", desc="experiments") as progress:
         for row, seed, params in todo:
-            name = row if seed is None else f"{row}-{seed}"
+            name = _name(row, seed)
             own = params if seed is None else params | {"finetune.seed": seed}
             minutes = _experiment(name, plan.common | own)
             _add(results, name, row, seed, params, known.get(name, minutes))
@@ -114,10 +114,13 @@ def _known_minutes() -> dict[str, float]:
     """Minutes of earlier runs: a run from the cache takes none."""
     if not RESULTS.is_file():
         return {}
-    return {
-        run["row"] if run["seed"] is None else f"{run['row']}-{run['seed']}": run["minutes"]
-        for run in read_json(RESULTS)["runs"]
-    }
+    runs = read_json(RESULTS)["runs"]
+    return {_name(run["row"], run["seed"]): run["minutes"] for run in runs}
+
+
+def _name(row: str, seed: int | None) -> str:
+    """What the experiment of a row and seed is called."""
+    return row if seed is None else f"{row}-{seed}"
 
 
 def _experiment(name: str, params: Mapping[str, Any]) -> float:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from kocoref.corpus.passages import Mention, Passage, read_passages
+from kocoref.corpus.splits import SPLITS
 from kocoref.corpus.validation import pronoun_mentions
 from kocoref.text.morphology import Analyzer
 
 CARD: Final = Path("docs/passages.md")
 SETS: Final = {"short": Path("data/raw/passages"), "long": Path("data/raw/long")}
-SPLITS: Final = ("train", "validation", "test")
 BEGIN: Final = "<!-- counts: python -m kocoref.corpus.census -->"
 END: Final = "<!-- end of counts -->"
 FREQUENT: Final = 15

@@ -169,12 +169,16 @@ def _change(found: Comparison, row: str, measure: str) -> str:
     )
 
 
-def _contrast(found: Comparison, row: str, other: str, measure: str) -> str:
-    difference = found.against_row(row, other, measure)
-    return (
-        f"{SHOWN[measure]} {_difference(measure, difference)}, p = {difference['p_value']:.4f}, "
-        f"{_verdict(measure, difference)}"
-    )
+def _contrast(found: Comparison, row: str, other: str, measures: Sequence[str]) -> str:
+    """How one row differs from another, measure by measure."""
+    said = []
+    for measure in measures:
+        difference = found.against_row(row, other, measure)
+        said.append(
+            f"{SHOWN[measure]} {_difference(measure, difference)}, "
+            f"p = {difference['p_value']:.4f}, {_verdict(measure, difference)}"
+        )
+    return "; ".join(said)
 
 
 def _answers(found: Comparison) -> list[str]:
@@ -187,23 +191,20 @@ def _answers(found: Comparison) -> list[str]:
         blocks.append(
             "**Was it the lost targets?** `entity` against `entity_unlabelled`, the same masks "
             "with and without their targets: "
-            + "; ".join(_contrast(found, "entity", "entity_unlabelled", m) for m in measures)
-            + "."
+            f"{_contrast(found, 'entity', 'entity_unlabelled', measures)}."
         )
     if {"entity", "pronoun_target"} <= rows.keys():
         blocks.append(
             "**Was it the task mismatch?** `pronoun_target` against `entity`: both learn exact "
             "answers at masks, one at pronouns, the other at repeated names: "
-            + "; ".join(_contrast(found, "pronoun_target", "entity", m) for m in PRONOUN_MEASURES)
-            + "."
+            f"{_contrast(found, 'pronoun_target', 'entity', PRONOUN_MEASURES)}."
         )
     if {"entity", "entity_anchor"} <= rows.keys():
         measures = ("pseudo_bpc", *PRONOUN_MEASURES)
         blocks.append(
             "**Was it forgetting?** `entity_anchor` against `entity`, a pull back to the base "
-            "added: "
-            + "; ".join(_contrast(found, "entity_anchor", "entity", m) for m in measures)
-            + f". Beside that, `entity` against the base: {_change(found, 'entity', 'pseudo_bpc')}."
+            f"added: {_contrast(found, 'entity_anchor', 'entity', measures)}. Beside that, "
+            f"`entity` against the base: {_change(found, 'entity', 'pseudo_bpc')}."
         )
     blocks += [_answer_best(found), _answer_at_5(found)]
     return blocks
