@@ -88,7 +88,7 @@ def run(plan: ExperimentsSettings) -> None:
         results["templates"] = {}
         for template in plan.templates:
             name = f"template-{template.replace('_', '-')}"
-            _experiment(name, plan.common | _asking(template))
+            _experiment(name, _asking(template))
             validation = _json(name, "metrics/training.json")["validation"]
             test = _json(name, "metrics/metrics.json")["strict"]["base"]
             results["templates"][template] = {

@@ -15,7 +15,8 @@ from kocoref.runtime import accelerate_precision, fix_arithmetic
 from kocoref.settings import FinetuneSettings, load_settings
 from kocoref.stage import run_stage
 
-PREPARED = Path("data/prepared")
+TRAINING_DOCUMENTS = Path("data/prepared/train.jsonl")
+VALIDATION_ITEMS = Path("data/prepared/items/validation")
 FINETUNED = Path("models/finetuned")
 CHECKPOINTS = Path("models/checkpoints")
 WORKSPACE = Path("models/.unfinished")
@@ -88,9 +89,9 @@ def train(settings: FinetuneSettings) -> None:
 
     set_seed(settings.seed)
     accelerator = Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision))
-    checkpoint = load_checkpoint(settings.base, settings.base_revision, settings.mixed_precision)
+    checkpoint = load_checkpoint(settings.base, settings.base_revision, accelerator.mixed_precision)
     checkpoint.model.copying.salience.requires_grad_(settings.copy_salience)
-    documents = list(read_documents(PREPARED / "train.jsonl"))
+    documents = list(read_documents(TRAINING_DOCUMENTS))
     maker = ExampleMaker(
         window=settings.window,
         radius=settings.context_sentences,
@@ -100,7 +101,7 @@ def train(settings: FinetuneSettings) -> None:
         seed=settings.seed,
     )
     phases = make_examples(settings.option, documents, maker, settings.max_examples)
-    items = read_items(PREPARED / "items" / "validation")
+    items = read_items(VALIDATION_ITEMS)
     nouns = vocabulary_nouns(checkpoint)
     wanted = [name for name in MEASURES if name in (settings.select_by, *QUICK_MEASURES)]
 
@@ -162,7 +163,11 @@ def _workspace(settings: FinetuneSettings) -> Path:
     """The directory of this very run: same settings, same data, same base."""
     digest = blake2b(settings.model_dump_json().encode(), digest_size=8)
     base = Path(settings.base)
-    files = [*PREPARED.rglob("*.json*"), *(base.glob("*") if base.is_dir() else ())]
+    files = [
+        TRAINING_DOCUMENTS,
+        *VALIDATION_ITEMS.rglob("*"),
+        *(base.glob("*") if base.is_dir() else ()),
+    ]
     for path in sorted(path for path in files if path.is_file()):
         digest.update(path.read_bytes())
     workspace = WORKSPACE / digest.hexdigest()

@@ -41,6 +41,9 @@ def find(document: Document, part: str) -> Span:
         ("CT 검사를 받았다.", ["CT", "검사"]),
         ("그는 그것을 보았다.", []),  # pronouns are none
         ("3월 1일에 왔다.", []),  # nor numbers with their units
+        ("한지석은 첫차를 탔다.", ["한지석", "첫차"]),  # 한 and 첫 are tagged as determiners
+        ("새 항구에 두 사람이 왔다.", ["항구", "사람"]),  # these are
+        ("15일쯤 그사람이 왔다.", ["사람"]),
     ],
 )
 def test_noun_phrases_are_runs_within_a_word(

@@ -27,6 +27,7 @@ from kocoref.model.copying import Reference, gather_references
 from kocoref.model.encoding import Encoder
 from kocoref.model.objective import (
     KINDS,
+    PIECEWISE,
     Batch,
     Fill,
     Output,
@@ -152,30 +153,34 @@ MIXED = [
 """Rows of every kind; the second and third rank two candidates of one example."""
 
 
-def test_targets_are_at_their_places() -> None:
+def pieces(batch: Batch, kind: str) -> list[tuple[tuple[int, int], int, float, int]]:
+    """Place (row and position), id, share and answer of each piece of a kind."""
+    sizes = batch.sizes.tolist()
+    at, ids, share, answer_of = (
+        part.split(sizes)[PIECEWISE.index(kind)]
+        for part in (batch.at, batch.ids, batch.share, batch.answer_of)
+    )
+    found = zip(places(batch, at), ids.tolist(), share.tolist(), answer_of.tolist(), strict=True)
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("target", [((0, 1), 7, 0.5, 0), ((0, 2), 8, 0.5, 0), ((1, 1), 5, 1, 1)]),
+        ("nouns", [((1, 1), 5, 1, 0), ((1, 1), 7, 1, 0), ((1, 1), 9, 1, 0), ((3, 1), 6, 1, 1)]),
+        ("rank", [((1, 1), 5, 1, 0), ((2, 1), 7, 0.5, 1), ((2, 2), 8, 0.5, 1)]),
+        ("mlm", [((0, 3), 6, 1, 0)]),
+    ],
+)
+def test_answers_are_at_their_places(
+    kind: str, expected: list[tuple[tuple[int, int], int, float, int]]
+) -> None:
+    assert pieces(collate(MIXED, pad_id=0), kind) == expected
+
+
+def test_candidates_know_their_choice() -> None:
     batch = collate(MIXED, pad_id=0)
-    assert places(batch, batch.target_at) == [(0, 1), (0, 2), (1, 1)]
-    assert batch.target_ids.tolist() == [7, 8, 5]
-    assert batch.target_share.tolist() == [0.5, 0.5, 1]
-
-
-def test_noun_sets_are_padded_at_their_places() -> None:
-    batch = collate(MIXED, pad_id=0)
-    assert places(batch, batch.noun_at) == [(1, 1), (3, 1)]
-    assert batch.noun_ids.tolist() == [[5, 7, 9], [6, -1, -1]]
-
-
-def test_masked_pieces_are_at_their_places() -> None:
-    batch = collate(MIXED, pad_id=0)
-    assert (places(batch, batch.mlm_at), batch.mlm_ids.tolist()) == ([(0, 3)], [6])
-
-
-def test_candidates_are_at_their_places() -> None:
-    batch = collate(MIXED, pad_id=0)
-    assert places(batch, batch.fill_at) == [(1, 1), (2, 1), (2, 2)]
-    assert batch.fill_ids.tolist() == [5, 7, 8]
-    assert batch.fill_share.tolist() == [1, 0.5, 0.5]
-    assert batch.fill_of.tolist() == [0, 1, 1]
     assert (batch.choice_of.tolist(), batch.gold.tolist()) == ([0, 0], [True, False])
 
 
@@ -246,12 +251,12 @@ def test_noun_loss_is_of_the_summed_probability() -> None:
     # Logits of ln 1, ln 2, ln 3, ln 4: probabilities 0.1, 0.2, 0.3, 0.4.
     rows = [Row([1], nouns=(0, (1, 2))), Row([1], nouns=(0, (3,)))]
     logits = torch.tensor([[1.0, 2.0, 3.0, 4.0]] * 2).log()
-    # The second set is padded: -ln (0.2 + 0.3) - ln 0.4.
+    # -ln (0.2 + 0.3) - ln 0.4.
     expected = -log(0.5) - log(0.4)
     assert loss_sums(said(logits), collate(rows, 0))["nouns"].item() == pytest.approx(expected)
 
 
-def test_padding_of_noun_sets_has_no_gradient() -> None:
+def test_noun_sets_keep_apart() -> None:
     rows = [Row([1], nouns=(0, (1, 2, 3))), Row([1], nouns=(0, (3,)))]
     logits = torch.zeros(2, 5, requires_grad=True)
     loss_sums(said(logits), collate(rows, 0))["nouns"].backward()

@@ -13,6 +13,9 @@ from kocoref.text.morphology import ENTITY_MIN_LENGTH, ENTITY_TAG, NOUN_TAGS, PR
 FOREIGN_TAG = "SL"
 _PART_OF_NOUN = NOUN_TAGS | {FOREIGN_TAG, "XPN", "XSN", "SN", "SH"}
 _INSIDE_HEAD = _PART_OF_NOUN | {"NNB", "NR", "NP", "SSO", "SSC", "SW", "SO"}
+_CUT_OFF = frozenset({"MM", "MAG", "NR", "IC", "XR"})
+"""What never stands in one word before a noun: there the tagger has cut an unknown name (세+준)."""
+_PUNCTUATION = frozenset({"SF", "SP", "SS", "SSO", "SSC", "SE", "SO", "SW"})
 _TOPIC_PARTICLES = frozenset({"은", "는"})
 REFLEXIVES = frozenset({"자신", "자기", "자신들", "본인"})
 """Pronouns that Kiwi often calls nouns."""
@@ -90,15 +93,26 @@ def noun_phrases(document: Document) -> list[NounPhrase]:
 
 def _runs(tokens: tuple[Token, ...]) -> Iterator[tuple[list[Token], Token | None]]:
     run: list[Token] = []
-    for token in tokens:
-        if token.tag in _PART_OF_NOUN and (not run or token.start == run[-1].end):
-            run.append(token)
-            continue
-        if run:
+    for number, token in enumerate(tokens):
+        continued = token.tag in _PART_OF_NOUN and bool(run) and token.start == run[-1].end
+        if run and not continued:
             yield _without_call_suffix(run), token
-        run = [token] if token.tag in _PART_OF_NOUN else []
+            run = []
+        if token.tag in _PART_OF_NOUN:
+            run = [*(run or _first_syllable(tokens, number)), token]
     if run:
         yield _without_call_suffix(run), None
+
+
+def _first_syllable(tokens: tuple[Token, ...], number: int) -> list[Token]:
+    """The syllable before a noun in the same word, where it is the beginning of an unknown name."""
+    if number == 0:
+        return []
+    first, noun = tokens[number - 1 : number + 1]
+    before = tokens[number - 2] if number > 1 else None
+    begins = before is None or before.end < first.start or before.tag in _PUNCTUATION
+    cut = first.tag in _CUT_OFF and len(first.form) == 1 and first.form not in DETERMINERS
+    return [first] if cut and begins and first.end == noun.start else []
 
 
 def _without_call_suffix(run: list[Token]) -> list[Token]:

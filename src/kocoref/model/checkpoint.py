@@ -93,12 +93,12 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    name: str, revision: str | None = None, mixed_precision: str = "fp32"
+    name: str, revision: str | None = None, mixed_precision: str = "no"
 ) -> Checkpoint:
     """Load a local directory or a Hugging Face id, weights in float32.
 
-    Only safetensors are read and no code of the repository is run. ``mixed_precision`` is what
-    the model will be trained under.
+    Only safetensors are read and no code of the repository is run. ``mixed_precision`` is
+    Accelerate's name of what the model will be trained under.
 
     Raises:
         InputError: there is no such checkpoint, it has no tokenizer with a mask token, or its

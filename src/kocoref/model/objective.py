@@ -13,6 +13,8 @@ from kocoref.model.copying import Reference, References, gather_references, grou
 
 KINDS = ("target", "nouns", "rank", "copy", "mlm")
 """The losses, each averaged over its own targets of an optimizer step."""
+PIECEWISE = ("target", "nouns", "rank", "mlm")
+"""Those that are about pieces at masks."""
 
 
 class Output(NamedTuple):
@@ -61,27 +63,22 @@ class Row:
 class Batch:
     """Rows as tensors; every (row, position) that is needed goes through the head once.
 
-    The ``*_at`` tensors are indices into those places. ``target_share`` and ``fill_share`` give
-    each subword 1 / the number of subwords, so that every answer weighs the same. ``noun_ids`` is
-    (sets, most nouns), padded with -1. ``fill_of`` is the candidate of each fill's subword,
-    ``choice_of`` and ``gold`` the choice of each candidate and whether it is right.
+    ``at``, ``ids``, ``share`` and ``answer_of`` are by piece of an answer, first the ``sizes[0]``
+    of kind target, then those of nouns, rank and mlm: its index into those places, its id, 1 / the
+    number of pieces of its answer, so that every answer weighs the same, and the number of that
+    answer (of nouns, of the set) within its kind. ``choice_of`` and ``gold`` are by candidate to
+    be ranked: the number of its choice and whether it is right.
     """
 
     input_ids: Tensor
     attention_mask: Tensor
     rows: Tensor
     positions: Tensor
-    target_at: Tensor
-    target_ids: Tensor
-    target_share: Tensor
-    noun_at: Tensor
-    noun_ids: Tensor
-    mlm_at: Tensor
-    mlm_ids: Tensor
-    fill_at: Tensor
-    fill_ids: Tensor
-    fill_share: Tensor
-    fill_of: Tensor
+    at: Tensor
+    ids: Tensor
+    share: Tensor
+    answer_of: Tensor
+    sizes: Tensor
     choice_of: Tensor
     gold: Tensor
     references: References
@@ -113,28 +110,31 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
     def at(number: int, position: int) -> int:
         return places.setdefault((number, position), len(places))
 
-    target: list[tuple[int, int, float]] = []
-    nouns: list[tuple[int, tuple[int, ...]]] = []
-    mlm: list[tuple[int, int]] = []
-    fills: list[tuple[int, int, float, int]] = []
+    pieces: dict[str, list[tuple[int, int, float, int]]] = {kind: [] for kind in PIECEWISE}
+    answers = dict.fromkeys(PIECEWISE, 0)
+
+    def add(kind: str, number: int, found: Sequence[tuple[int, int]], share: float) -> None:
+        """Add the (position, id) of an answer's pieces in row ``number``."""
+        pieces[kind] += [(at(number, place), i, share, answers[kind]) for place, i in found]
+        answers[kind] += 1
+
     candidates: list[tuple[int, bool]] = []
     for number, row in enumerate(rows):
         ids[number, : len(row.ids)] = torch.tensor(row.ids)
         attention[number, : len(row.ids)] = 1
-        target += [(at(number, place), i, 1 / len(row.target)) for place, i in row.target]
+        if row.target:
+            add("target", number, row.target, 1 / len(row.target))
         if row.nouns is not None:
-            nouns.append((at(number, row.nouns[0]), row.nouns[1]))
-        mlm += [(at(number, place), i) for place, i in row.mlm]
+            place, nouns = row.nouns
+            add("nouns", number, [(place, noun) for noun in nouns], 1)
+        for masked in row.mlm:
+            add("mlm", number, [masked], 1)
         for fill in row.fills:
-            fills += [
-                (at(number, place), i, 1 / len(fill.ids), len(candidates))
-                for place, i in zip(fill.places, fill.ids, strict=True)
-            ]
+            found = list(zip(fill.places, fill.ids, strict=True))
+            add("rank", number, found, 1 / len(found))
             choice = choices.setdefault((row.unit, fill.choice), len(choices))
             candidates.append((choice, fill.gold))
-    noun_ids = torch.full((len(nouns), max((len(item[1]) for item in nouns), default=0)), -1)
-    for number, (_, answers) in enumerate(nouns):
-        noun_ids[number, : len(answers)] = torch.tensor(answers)
+    whole_batch = [piece for kind in PIECEWISE for piece in pieces[kind]]
 
     def whole(values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.long)
@@ -144,17 +144,11 @@ def collate(rows: Sequence[Row], pad_id: int) -> Batch:
         attention_mask=attention,
         rows=whole([row for row, _ in places]),
         positions=whole([place for _, place in places]),
-        target_at=whole([item[0] for item in target]),
-        target_ids=whole([item[1] for item in target]),
-        target_share=torch.tensor([item[2] for item in target]),
-        noun_at=whole([item[0] for item in nouns]),
-        noun_ids=noun_ids,
-        mlm_at=whole([item[0] for item in mlm]),
-        mlm_ids=whole([item[1] for item in mlm]),
-        fill_at=whole([item[0] for item in fills]),
-        fill_ids=whole([item[1] for item in fills]),
-        fill_share=torch.tensor([item[2] for item in fills]),
-        fill_of=whole([item[3] for item in fills]),
+        at=whole([piece[0] for piece in whole_batch]),
+        ids=whole([piece[1] for piece in whole_batch]),
+        share=torch.tensor([piece[2] for piece in whole_batch]),
+        answer_of=whole([piece[3] for piece in whole_batch]),
+        sizes=whole([len(pieces[kind]) for kind in PIECEWISE]),
         choice_of=whole([choice for choice, _ in candidates]),
         gold=torch.tensor([gold for _, gold in candidates], dtype=torch.bool),
         references=gather_references([row.references for row in rows]),
@@ -172,26 +166,21 @@ def loss_sums(output: Output, batch: Batch) -> dict[str, Tensor]:
     - mlm: negative log-probability of the hidden piece.
     """
     log_probs = output.logits.float().log_softmax(dim=-1)
-    target = -log_probs[batch.target_at, batch.target_ids]
-    padding = batch.noun_ids < 0
-    answers = log_probs[batch.noun_at].gather(1, batch.noun_ids.clamp(min=0))
-    answers = answers.masked_fill(padding, -torch.inf)
-    none = log_probs.new_zeros(())
+    # All answers at once: the gradient of each such look is as large as the logits.
+    sizes = batch.sizes.tolist()
+    target, nouns, rank, mlm = (log_probs[batch.at, batch.ids] * batch.share).split(sizes)
+    _, set_of, candidate_of, _ = batch.answer_of.split(sizes)
+    sets = int(set_of.max()) + 1 if len(set_of) else 0
+    scores = rank.new_zeros(len(batch.gold)).index_add(0, candidate_of, rank)
     return {
-        "target": (target * batch.target_share).sum(),
-        "nouns": -answers.logsumexp(dim=1).sum() if len(answers) else none,
-        "rank": _rank_loss(log_probs, batch),
+        "target": -target.sum(),
+        "nouns": -grouped_logsumexp(nouns, set_of, sets).sum(),
+        "rank": _choice_loss(scores, batch.choice_of, batch.gold),
         "copy": _choice_loss(
             output.copy_scores, batch.references.pronoun_of, batch.references.gold
         ),
-        "mlm": -log_probs[batch.mlm_at, batch.mlm_ids].sum(),
+        "mlm": -mlm.sum(),
     }
-
-
-def _rank_loss(log_probs: Tensor, batch: Batch) -> Tensor:
-    subwords = log_probs[batch.fill_at, batch.fill_ids] * batch.fill_share
-    scores = log_probs.new_zeros(len(batch.gold)).index_add(0, batch.fill_of, subwords)
-    return _choice_loss(scores, batch.choice_of, batch.gold)
 
 
 def _choice_loss(scores: Tensor, group_of: Tensor, gold: Tensor) -> Tensor:
