@@ -1,7 +1,10 @@
 """The comparison of options: experiments.yaml → metrics/experiments.json, docs/experiments.md.
 
-    python src/experiments.py           run what is missing, then write
-    python src/experiments.py --write   write docs/experiments.md and its figures again
+    python src/experiments.py                  run what is missing, then write
+    python src/experiments.py --gold FILE      measure the rows, first seed, on human annotation too
+    python src/experiments.py --write          write docs/experiments.md and its figures again
+
+FILE is a YAML list of what `prepare.gold` takes.
 
 Each row and seed is one `dvc exp run --temp`, kept as a DVC experiment named after it. A run whose
 code, data and params have not changed is taken from DVC's run cache, so an interrupted comparison
@@ -16,7 +19,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from kocoref.errors import InputError
 from kocoref.files import read_json, replacing, write_json
 from kocoref.reporting.comparison import Comparison
 from kocoref.reporting.experiments import draw, write_page
-from kocoref.settings import ExperimentsSettings, load_experiments
+from kocoref.settings import ExperimentsSettings, GoldSettings, load_experiments, load_gold
 from kocoref.stage import one_line_errors
 
 PLAN = Path("experiments.yaml")
@@ -43,11 +46,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", action="store_true", help="run nothing, only write the page")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--write", action="store_true", help="run nothing, only write the page")
+    only.add_argument("--gold", metavar="FILE", type=Path, help="gold sets, as in prepare.gold")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     with one_line_errors():
-        if not options.write:
+        if options.gold:
+            run_gold(load_experiments(PLAN), load_gold(options.gold))
+        elif not options.write:
             run(load_experiments(PLAN))
         write(Comparison.read(RESULTS))
 
@@ -100,6 +107,43 @@ def run(plan: ExperimentsSettings) -> None:
             progress.update()
 
 
+def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None:
+    """Measure every row, with the first of its seeds, on gold sets, and add that to the results.
+
+    The sets are no part of the project; training is taken from DVC's run cache, since what it
+    reads does not change with them.
+    """
+    results = read_json(RESULTS)
+    gold = [
+        source.model_dump(exclude_none=True) | {"path": str(Path(source.path).absolute())}
+        for source in sources
+    ]
+    found: dict[str, Any] = {}
+    for row, params in tqdm(plan.rows.items(), unit="row", desc="gold"):
+        own = {key: value for key, value in params.items() if key != "seeds"}
+        if params.get("seeds", True):
+            own["finetune.seed"] = plan.seeds[0]
+        name = f"gold-{row}"
+        _experiment(name, plan.common | own | {"prepare.gold": gold})
+        metrics = _json(name, "metrics/metrics.json")["gold"]
+        significance = _json(name, "metrics/significance.json")
+        slices = _json(name, "metrics/slices.json")
+        items = _json(name, "metrics/data.json")["items"]
+        for label, roles in metrics.items():
+            ours = roles.pop("finetuned")
+            about = found.setdefault(
+                label,
+                {"items": items[f"gold_{label}"], "roles": roles, "rows": {},
+                 "base_slices": slices[f"{label}.base"]},
+            )  # fmt: skip
+            about["rows"][row] = {
+                "measures": ours,
+                "differences": significance[label],
+                "slices": slices[f"{label}.finetuned"],
+            }
+        write_json(RESULTS, results | {"gold": found})
+
+
 def _asking(template: str) -> dict[str, Any]:
     return {
         "finetune.option": "none",
@@ -133,7 +177,7 @@ def _experiment(name: str, params: Mapping[str, Any]) -> float:
         InputError: DVC failed; its messages are on standard error.
     """
     begun = time.monotonic()
-    settings = [part for key, value in params.items() for part in ("-S", f"{key}={_yaml(value)}")]
+    settings = [part for key, value in params.items() for part in ("-S", f"{key}={_set(value)}")]
     subprocess.run(["dvc", "exp", "remove", name], check=False, capture_output=True)
     done = subprocess.run(
         ["dvc", "exp", "run", "--temp", "--name", name, *settings, "evaluate"], check=False
@@ -143,7 +187,12 @@ def _experiment(name: str, params: Mapping[str, Any]) -> float:
     return round((time.monotonic() - begun) / 60, 1)
 
 
-def _yaml(value: Any) -> str:
+def _set(value: Any) -> str:
+    """A value as `-S` takes it: JSON, but with bare keys."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_set, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_set(inner)}' for key, inner in value.items())}}}"
     return json.dumps(value, ensure_ascii=False)
 
 

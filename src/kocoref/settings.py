@@ -60,6 +60,7 @@ class GoldSettings(Section):
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     path: str
     format: Literal["spans", "conll2012", "corefud"]
+    limit: PositiveInt | None = None
 
 
 class PrepareSettings(Section):
@@ -157,6 +158,18 @@ def load_experiments(path: Path) -> ExperimentsSettings:
         InputError: as :func:`load_settings`.
     """
     return _validated(ExperimentsSettings, _read_yaml(path), path, "")
+
+
+def load_gold(path: Path) -> list[GoldSettings]:
+    """Read a list of gold sources, as in ``prepare.gold``.
+
+    Raises:
+        InputError: as :func:`load_settings`, and where it is no list or an empty one.
+    """
+    sources = _read_yaml(path)
+    if not isinstance(sources, list) or not sources:
+        raise InputError(f"{path}: not a list of gold sources; see prepare.gold in {PARAMS}")
+    return [_validated(GoldSettings, source, path, str(i)) for i, source in enumerate(sources)]
 
 
 AnySection = TypeVar("AnySection", bound=Section)

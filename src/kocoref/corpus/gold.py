@@ -9,6 +9,7 @@ Format ``spans``, which is read here, is JSON Lines: one document a line, spans 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from kocoref.corpus.conll2012 import read_conll2012
@@ -20,7 +21,7 @@ from kocoref.settings import GoldSettings
 
 
 def read_gold(source: GoldSettings) -> Iterator[Document]:
-    """The annotated documents of a file or glob; the spans of a chain are sorted.
+    """The annotated documents of a file or glob, up to its limit; a chain's spans are sorted.
 
     Raises:
         InputError: a file cannot be read, a document is not sound, an id comes twice, or there
@@ -28,7 +29,8 @@ def read_gold(source: GoldSettings) -> Iterator[Document]:
     """
     read = _READERS[source.format]
     empty = True
-    for document in distinct(found for file in find_files(source.path) for found in read(file)):
+    found = distinct(pair for file in find_files(source.path) for pair in read(file))
+    for document in islice(found, source.limit):
         empty = False
         yield document
     if empty:

@@ -17,6 +17,8 @@ from kocoref.files import read_json
 
 Counts = dict[str, list[float]]
 """Column → counts by document, in the order of :attr:`Comparison.documents`."""
+SlicesByScorer = dict[str, dict[str, dict[str, dict[str, float]]]]
+"""Scorer → what is sliced by → value → accuracy and items."""
 
 
 class Run(BaseModel):
@@ -33,6 +35,30 @@ class Run(BaseModel):
     counts: Counts
 
 
+class GoldRow(BaseModel):
+    """What a row did on a gold set: its measures, differences from each role, and slices.
+
+    ``differences`` holds a :class:`Difference` by role and measure.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    measures: dict[str, float]
+    differences: dict[str, dict[str, Any]]
+    slices: SlicesByScorer
+
+
+class GoldSet(BaseModel):
+    """What base, baselines and rows did on a gold set."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: dict[str, Any]
+    roles: dict[str, dict[str, float]]
+    base_slices: SlicesByScorer
+    rows: dict[str, GoldRow]
+
+
 class Comparison(BaseModel):
     """metrics/experiments.json: the base, the baselines and every run on the same test items."""
 
@@ -46,6 +72,7 @@ class Comparison(BaseModel):
     baselines: dict[str, dict[str, float]]
     runs: list[Run]
     templates: dict[str, dict[str, float]]
+    gold: dict[str, GoldSet] = {}
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from kocoref.evaluation.measures import LOWER_IS_BETTER
 from kocoref.evaluation.significance import Difference
-from kocoref.reporting.comparison import Comparison
+from kocoref.reporting.comparison import Comparison, GoldSet, SlicesByScorer
 
 SHOWN: Final = {
     "coref_f1": "Coref F1",
@@ -48,6 +48,8 @@ def write_page(found: Comparison) -> str:
         _table(["Baseline", *_baseline_measures().values()], _baselines(found)),
         "## Zero-shot prompting",
         *_zero_shot(found),
+        "## On human annotation",
+        *_gold(found),
         "## Cost",
         _table(["Row", "Seeds", "Examples", "Tokens", "Minutes"], _costs(found)),
         "Means over seeds. Minutes are of the whole experiment, training and evaluation, on the "
@@ -300,6 +302,69 @@ def _params(found: Comparison) -> list[list[str]]:
         [f"`{row}`", ", ".join(f"`{key}: {value}`" for key, value in runs[0].params.items())]
         for row, runs in found.rows().items()
     ]
+
+
+GOLD_MEASURES: Final = {"antecedent_accuracy": "antecedent", "copy_accuracy": "copy"}
+"""Measures on gold sets and the scorers that they are of."""
+
+
+def _gold(found: Comparison) -> list[str]:
+    if not found.gold:
+        return ["Not measured yet."]
+    blocks = [
+        "Gold sets are for evaluation only and no part of the project: `python src/experiments.py "
+        "--gold FILE` measures every row on one's own, with the first seed.",
+    ]
+    for name, gold in found.gold.items():
+        items = gold.items
+        blocks += [
+            f"**{name}**: {items['antecedent']} pronouns with a candidate antecedent in the window,"
+            f" {items['mean_candidates']:.1f} candidates each; left out, the antecedent out of the "
+            f"window: {items['antecedent_out_of_window']}, not a noun phrase of its own: "
+            f"{items['antecedent_not_a_candidate']}.",
+            _table(["", *(SHOWN[m] for m in GOLD_MEASURES)], _gold_means(gold)),
+            *_gold_best(gold),
+        ]
+    return blocks
+
+
+def _gold_means(gold: GoldSet) -> list[list[str]]:
+    rows = [
+        [name.replace("_", " "), *(_value(m, values[m]) for m in GOLD_MEASURES)]
+        for name, values in gold.roles.items()
+    ]
+    for name, row in gold.rows.items():
+        against = row.differences["finetuned_minus_base"]
+        rows.append(
+            [f"`{name}`",
+             *(f"{_value(m, row.measures[m])} ({_difference(m, against[m])})"
+               for m in GOLD_MEASURES)]
+        )  # fmt: skip
+    return rows
+
+
+def _gold_best(gold: GoldSet) -> list[str]:
+    """The best row by copying against every role, and where it is right."""
+    name, best = max(gold.rows.items(), key=lambda pair: pair[1].measures["copy_accuracy"])
+    against = "; ".join(
+        f"{role.removeprefix('finetuned_minus_').replace('_', ' ')} "
+        f"{_difference('copy_accuracy', found['copy_accuracy'])}"
+        for role, found in best.differences.items()
+    )
+    rows = [
+        [by, value, f"{of_base['items']:.0f}",
+         *(f"{_percent(gold.base_slices, s, by, value)} → {_percent(best.slices, s, by, value)}"
+           for s in GOLD_MEASURES.values())]
+        for by in ("pronoun", "distance")
+        for value, of_base in gold.base_slices["copy"][by].items()
+    ]  # fmt: skip
+    columns = ["By", "", "Pronouns", *(f"{SHOWN[m]}, base → `{name}`" for m in GOLD_MEASURES)]
+    return [f"Copying of `{name}`, the best row by it, minus that of: {against}.",
+            _table(columns, rows)]  # fmt: skip
+
+
+def _percent(slices: SlicesByScorer, scorer: str, by: str, value: str) -> str:
+    return f"{100 * slices[scorer][by][value]['accuracy']:.1f} %"
 
 
 def draw(found: Comparison, directory: Path, dpi: int) -> None:

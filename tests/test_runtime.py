@@ -1,0 +1,76 @@
+"""Arithmetic and memory are fixed by the environment of a process that starts itself again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from kocoref import runtime
+from kocoref.runtime import accelerate_precision, fix_arithmetic
+
+Started = list[list[str]]
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    """Every start of the process anew, with an environment and threads that are put back."""
+    found: Started = []
+    monkeypatch.setattr(os, "environ", {"HOME": "/"})
+    monkeypatch.setattr(sys, "argv", ["stage.py", "--flag"])
+    monkeypatch.setattr(os, "execv", lambda program, args: found.append([program, *args]))
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda wanted: None)
+    return found
+
+
+def test_process_starts_again_once(started: Started) -> None:
+    fix_arithmetic(True, 2, "fp32")
+    assert started == [[sys.executable, sys.executable, "stage.py", "--flag"]]
+    fix_arithmetic(True, 2, "fp32")
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize(
+    ("reproducible", "precision", "expected"),
+    [
+        (True, "fp32", {"OMP_NUM_THREADS": "3", "ONEDNN_MAX_CPU_ISA": "AVX2"}),
+        (True, "bf16", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "ATEN_CPU_CAPABILITY": "avx512"}),
+        (False, "fp32", {"OMP_NUM_THREADS": "3"}),
+    ],
+)
+def test_environment(
+    started: Started, reproducible: bool, precision: str, expected: dict[str, str]
+) -> None:
+    fix_arithmetic(reproducible, 3, precision)
+    assert os.environ == os.environ | expected | runtime.KEPT_MEMORY | {"HOME": "/"}
+    assert ("MKL_CBWR" in os.environ) == reproducible
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks the processor only without a GPU")
+@pytest.mark.parametrize(
+    ("able", "asked", "used"),
+    [
+        ({"avx512_bf16": True, "avx2": True}, "bf16", "bf16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "bf16", "bf16"),
+        ({"avx512_bf16": False, "avx2": True}, "bf16", "no"),
+        ({"avx512_bf16": False}, "fp32", "no"),
+        ({}, "fp16", "fp16"),
+    ],
+)
+def test_precision_is_what_the_processor_can(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    able: dict[str, bool],
+    asked: str,
+    used: str,
+) -> None:
+    capabilities: Callable[[], dict[str, bool]] = lambda: able  # noqa: E731
+    monkeypatch.setattr(torch.cpu, "get_capabilities", capabilities)
+    with caplog.at_level(logging.WARNING):
+        assert accelerate_precision(asked) == used
+    assert ("no bf16 instructions" in caplog.text) == (asked == "bf16" and used == "no")
