@@ -32,13 +32,34 @@ SETTINGS: dict[str, type[Section]] = {
 
 
 def imported(path: Path) -> set[str]:
-    """The project's modules that a file imports, anywhere in it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """The project's modules that a file imports, anywhere in it and in any way of writing it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return {
-        node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("kocoref.")
+        name
+        for name in names
+        if name.startswith("kocoref.")
+        and (ROOT / "src" / name.replace(".", "/")).with_suffix(".py").is_file()
     }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from kocoref.text.particles import attach",
+        "from kocoref.text import particles",
+        "import kocoref.text.particles",
+        "def late():\n    from kocoref.text import morphology, particles",
+    ],
+)
+def test_every_way_of_importing_is_seen(line: str, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(f"import json\nfrom pathlib import Path\n{line}\n", "utf-8")
+    assert "kocoref.text.particles" in imported(tmp_path / "script.py")
+    assert imported(tmp_path / "script.py") <= {"kocoref.text.particles", "kocoref.text.morphology"}
 
 
 def all_imported(script: Path) -> set[str]:

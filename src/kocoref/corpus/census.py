@@ -15,6 +15,7 @@ from typing import Final
 from kocoref.corpus.passages import Mention, Passage, read_passages
 from kocoref.corpus.splits import SPLITS
 from kocoref.corpus.validation import pronoun_mentions
+from kocoref.markdown import table
 from kocoref.text.morphology import Analyzer
 
 CARD: Final = Path("docs/passages.md")
@@ -88,9 +89,9 @@ def count(root: Path) -> str:
     columns = [label for group, label in groups.items() if group in found]
     kept = {group: found[group] for group in groups if group in found}
 
-    def table(title: str, keys: Iterable[str], of: dict[str, Counter[str]]) -> str:
+    def by_key(title: str, keys: Iterable[str], of: dict[str, Counter[str]]) -> str:
         rows = [[key, *(f"{of[group][key]:,}" for group in kept)] for key in keys]
-        return _table([title, *columns], rows)
+        return table([title, *columns], rows)
 
     forms = {group: Counter(p.form for p in pronouns) for group, pronouns in kept.items()}
     total = sum(forms.values(), Counter[str]())
@@ -101,34 +102,30 @@ def count(root: Path) -> str:
     distances = {
         group: Counter(_distance(p.distance) for p in pronouns) for group, pronouns in kept.items()
     }
-    misled = [f"{sum(p.misled for p in ps) / len(ps):.1%}" for ps in kept.values()]
+    misled = [f"{sum(p.misled for p in ps) / len(ps):.1%}" if ps else "—" for ps in kept.values()]
     return "\n\n".join(
         [
-            _table(
+            table(
                 ["Passages", *SPLITS],
                 [
                     [f"{genre} ({name})", *(f"{counts[split]:,}" for split in SPLITS)]
                     for (name, genre), counts in genres.items()
                 ],
             ),
-            _table(
+            table(
                 ["Pronouns with an antecedent", *columns],
                 [["all", *(f"{len(pronouns):,}" for pronouns in kept.values())],
                  ["nearest noun of the type is wrong", *misled]],
             ),
-            table("Pronoun", [*frequent, "other"], forms),
-            table("Type of the antecedent", ("PER", "ORG", "LOC", "OBJ", "EVT"), kinds),
-            table("Distance in sentences", ("0", "1", "2", "3 or more"), distances),
+            by_key("Pronoun", [*frequent, "other"], forms),
+            by_key("Type of the antecedent", ("PER", "ORG", "LOC", "OBJ", "EVT"), kinds),
+            by_key("Distance in sentences", ("0", "1", "2", "3 or more"), distances),
         ]
     )  # fmt: skip
 
 
 def _distance(sentences: int) -> str:
     return str(sentences) if sentences < 3 else "3 or more"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [columns, ["---"] * len(columns), *rows])
 
 
 def with_counts(card: str, counts: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypedDict
 
 import numpy as np
@@ -56,18 +57,22 @@ def bootstrap_values(
     The resamples are a function of the seed and the number of documents, so that those of two
     outcomes are pairs.
     """
-    picks = np.random.default_rng(seed).multinomial(
-        len(documents), np.full(len(documents), 1 / len(documents)), size=resamples
-    )
     names = sorted({column for counts in outcome.columns.values() for column in counts})
     table = np.array(
         [[outcome.columns[d][name] if d in outcome.columns else 0 for name in names]
          for d in documents],
         dtype=np.float64,
     )  # fmt: skip
-    sums = picks @ table
+    sums = _resamples(len(documents), resamples, seed) @ table
     rows: list[Mapping[str, float]] = [dict(zip(names, row, strict=True)) for row in sums.tolist()]
     return np.array([MEASURES[measure](_Zeros(row)) for row in rows])
+
+
+@lru_cache(maxsize=4)
+def _resamples(documents: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    """How often each document is in each resample, (resamples, documents)."""
+    random = np.random.default_rng(seed)
+    return random.multinomial(documents, np.full(documents, 1 / documents), size=resamples)
 
 
 class _Zeros(dict[str, float]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from kocoref.evaluation.measures import LOWER_IS_BETTER
 from kocoref.evaluation.significance import Difference
+from kocoref.markdown import table
 from kocoref.reporting.comparison import Comparison, GoldSet, SlicesByScorer
 
 SHOWN: Final = {
@@ -36,7 +37,7 @@ def write_page(found: Comparison) -> str:
         "## Answers",
         *_answers(found),
         "## Every row",
-        _table(["Row", *SHOWN.values()], _means(found)),
+        table(["Row", *SHOWN.values()], _means(found)),
         "Mean over seeds, ± their standard deviation. ▲ better and ▼ worse than the base: the 95 % "
         "interval of a paired bootstrap over documents excludes zero. pseudo-bpc is in bits per "
         "character, lower is better.",
@@ -45,17 +46,17 @@ def write_page(found: Comparison) -> str:
         "## Differences from the base",
         *_differences(found),
         "## Baselines",
-        _table(["Baseline", *_baseline_measures().values()], _baselines(found)),
+        table(["Baseline", *_baseline_measures().values()], _baselines(found)),
         "## Zero-shot prompting",
         *_zero_shot(found),
         "## On human annotation",
         *_gold(found),
         "## Cost",
-        _table(["Row", "Seeds", "Examples", "Tokens", "Minutes"], _costs(found)),
+        table(["Row", "Seeds", "Examples", "Tokens", "Minutes"], _costs(found)),
         "Means over seeds. Minutes are of the whole experiment, training and evaluation, on the "
         "machine that ran it first; they are no part of what is compared.",
         "## What the rows are",
-        _table(["Row", "Params"], _params(found)),
+        table(["Row", "Params"], _params(found)),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -95,11 +96,6 @@ def _verdict(measure: str, found: Difference) -> str:
     return {True: "better", False: "worse", None: "no clear difference"}[better(measure, found)]
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _mark(measure: str, found: Difference) -> str:
     return {True: " ▲", False: " ▼", None: ""}[better(measure, found)]
 
@@ -130,7 +126,7 @@ def _differences(found: Comparison) -> list[str]:
             )  # fmt: skip
         columns = ["Row", "Mean minus base, 95 % interval", "p", "Verdict"]
         blocks += [f"**{label}** (base {_value(measure, found.base[measure])})",
-                   _table(columns, rows)]  # fmt: skip
+                   table(columns, rows)]  # fmt: skip
     return blocks
 
 
@@ -284,7 +280,7 @@ def _zero_shot(found: Comparison) -> list[str]:
         f"validation split: `{best}`, with an antecedent accuracy of "
         f"{_value('antecedent_accuracy', found.templates[best]['antecedent_accuracy'])} on the "
         "test passages.",
-        _table(["Template", "Validation: antecedent MRR", "Test: antecedent accuracy"], rows),
+        table(["Template", "Validation: antecedent MRR", "Test: antecedent accuracy"], rows),
     ]
 
 
@@ -322,7 +318,7 @@ def _gold(found: Comparison) -> list[str]:
             f" {items['mean_candidates']:.1f} candidates each; left out, the antecedent out of the "
             f"window: {items['antecedent_out_of_window']}, not a noun phrase of its own: "
             f"{items['antecedent_not_a_candidate']}.",
-            _table(["", *(SHOWN[m] for m in GOLD_MEASURES)], _gold_means(gold)),
+            table(["", *(SHOWN[m] for m in GOLD_MEASURES)], _gold_means(gold)),
             *_gold_best(gold),
         ]
     return blocks
@@ -360,7 +356,7 @@ def _gold_best(gold: GoldSet) -> list[str]:
     ]  # fmt: skip
     columns = ["By", "", "Pronouns", *(f"{SHOWN[m]}, base → `{name}`" for m in GOLD_MEASURES)]
     return [f"Copying of `{name}`, the best row by it, minus that of: {against}.",
-            _table(columns, rows)]  # fmt: skip
+            table(columns, rows)]  # fmt: skip
 
 
 def _percent(slices: SlicesByScorer, scorer: str, by: str, value: str) -> str:

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Final, Literal
 
 from kocoref.evaluation.measures import LOWER_IS_BETTER
+from kocoref.markdown import table
 from kocoref.reporting.prose import TEXT, Language
 from kocoref.reporting.published import FINE_TUNED, NAMED_BEST, PUBLISHED
 from kocoref.reporting.results import (
@@ -95,8 +96,7 @@ class _Page:
         )
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-        lines = [[self.name(column) for column in columns], ["---"] * len(columns), *rows]
-        return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+        return table([self.name(column) for column in columns], rows)
 
     def difference(self, measure: str, difference: Difference) -> str:
         return _signed(measure, difference.difference) + self._unit(measure)
