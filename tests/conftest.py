@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hub import Hub, running_hub
+from huggingface_hub import constants
 
 from kocoref.corpus.document import Document, Span
 from kocoref.corpus.passages import parse, read_passages
@@ -124,3 +126,14 @@ def make_tiny(analyzer: Analyzer, tmp_path_factory: pytest.TempPathFactory) -> C
 def tiny(make_tiny: Callable[..., Path]) -> Path:
     """The directory of the tiny checkpoint: float32, no dropout, 128 positions."""
     return make_tiny()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """An empty Hub, its address in the environment, and an empty cache."""
+    with running_hub() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        for name, value in {"HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token"}.items():
+            monkeypatch.setattr(constants, name, str(tmp_path / value))
+        yield server

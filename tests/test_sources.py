@@ -6,18 +6,13 @@ import bz2
 import gzip
 import json
 import lzma
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
+from hub import TOKEN, Hub, commit, parquet
 from huggingface_hub import HfApi, constants
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,7 +24,6 @@ from kocoref.settings import SourceSettings
 
 CORPORA = sorted((Path(__file__).parents[2] / "shared/corpora").glob("*.jsonl"))
 TEXT = " 홍길동은 학생이다.\n그는 공부한다.\u00a0"
-TOKEN = "hf_aSecretThatIsNeverPrinted"
 
 
 def read(path: object, kind: str, **keys: Any) -> list[Document]:
@@ -47,12 +41,6 @@ def failure(path: object, kind: str, **keys: Any) -> str:
 
 def lines(*rows: object) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def parquet(**columns: list[Any]) -> bytes:
-    stream = BytesIO()
-    pq.write_table(pa.table(columns), stream)
-    return stream.getvalue()
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -355,102 +343,9 @@ def test_real_corpora() -> None:
             assert found == (row["id"], row["text"], row["source"], row["license"])
 
 
-class Hub(ThreadingHTTPServer):
-    """As much of a Hub as reading a data set needs; ``repos`` is id → revision → path → bytes."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), HubHandler)
-        self.repos: dict[str, dict[str, dict[str, bytes]]] = {}
-        self.gated: set[str] = set()
-        self.private: set[str] = set()
-        self.fetched: list[str] = []
-        self.status = 200
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def commits(self, repo: str) -> dict[str, dict[str, bytes]]:
-        return {commit(revision): files for revision, files in self.repos[repo].items()}
-
-
-class HubHandler(BaseHTTPRequestHandler):
-    server: Hub
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
-        api = parts[0] == "api"
-        repo, rest = "/".join(parts[1 + api : 3 + api]), parts[3 + api :]
-        trusted = self.headers.get("Authorization") == f"Bearer {TOKEN}"
-        if self.server.status != 200:
-            return self.answer(self.server.status, b"<html>")
-        if repo not in self.server.repos or (repo in self.server.private and not trusted):
-            return self.answer(401, code="RepoNotFound")
-        commits = self.server.commits(repo)
-        if api:
-            action, revision = rest[0] if rest else "revision", "/".join(rest[1:]) or "main"
-        else:
-            action, revision = rest[0], rest[1]
-            if repo in self.server.gated and not trusted:
-                return self.answer(403, code="GatedRepo")
-        found = revision if revision in commits else commit(revision)
-        if found not in commits:
-            return self.answer(404, code="RevisionNotFound")
-        files = commits[found]
-        if action == "revision":
-            return self.answer(200, json.dumps({"id": repo, "sha": found}).encode())
-        if action == "tree":
-            entries = [
-                {"type": "file", "path": path, "size": len(content), "oid": commit(path)}
-                for path, content in files.items()
-            ]
-            return self.answer(200, json.dumps(entries).encode())
-        path = "/".join(rest[2:])
-        if self.command == "GET":
-            self.server.fetched.append(path)
-        return self.answer(200, files[path], etag=commit(repo + found + path), sha=found)
-
-    def answer(
-        self, status: int, body: bytes = b"", code: str = "", etag: str = "", sha: str = ""
-    ) -> None:
-        self.send_response(status)
-        headers = {"X-Error-Code": code, "ETag": f'"{etag}"' if etag else "", "X-Repo-Commit": sha}
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            if value:
-                self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Keep the test's output clean."""
-
-
-def commit(name: str) -> str:
-    """A stand-in for a commit hash."""
-    return name.encode().hex().ljust(40, "0")[-40:]
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    server = Hub()
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    monkeypatch.setenv("HF_ENDPOINT", server.address)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    for name, value in {"HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token"}.items():
-        monkeypatch.setattr(constants, name, str(tmp_path / value))
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
 class TestDataset:
     def test_shards_of_the_split_in_order(self, hub: Hub) -> None:
-        hub.repos["me/set"] = {
+        hub.datasets["me/set"] = {
             "main": {
                 "README.md": b"",
                 "data/train-00001-of-00002.parquet": parquet(text=["나"]),
@@ -476,7 +371,7 @@ class TestDataset:
         ],
     )
     def test_subset(self, hub: Hub, file: str) -> None:
-        hub.repos["me/set"] = {
+        hub.datasets["me/set"] = {
             "main": {
                 file: parquet(text=["가"]),
                 file.replace("one", "two"): parquet(text=["나"]),
@@ -490,18 +385,22 @@ class TestDataset:
         assert message.endswith("set subset to one of one, two")
 
     def test_only_subset_needs_no_name(self, hub: Hub) -> None:
-        hub.repos["me/set"] = {"main": {"one/train/0.parquet": parquet(text=["가"])}}
+        hub.datasets["me/set"] = {"main": {"one/train/0.parquet": parquet(text=["가"])}}
         assert [document.text for document in read("me/set", "dataset")] == ["가"]
 
     def test_limit_fetches_no_more_than_it_needs(self, hub: Hub) -> None:
         shards = [f"data/train-0000{shard}-of-00002.parquet" for shard in range(2)]
-        hub.repos["me/set"] = {"main": {shard: parquet(text=["가", "나"]) for shard in shards}}
+        hub.datasets["me/set"] = {"main": {shard: parquet(text=["가", "나"]) for shard in shards}}
         assert len(read("me/set", "dataset", limit=2)) == 2
         assert hub.fetched == shards[:1]
 
     def test_converted_form(self, hub: Hub) -> None:
         converted = {"default/train/0000.parquet": parquet(text=["가"])}
-        hub.repos["me/set"] = {"main": {"x.json": b""}, "v1": {"x.json": b""}, CONVERTED: converted}
+        hub.datasets["me/set"] = {
+            "main": {"x.json": b""},
+            "v1": {"x.json": b""},
+            CONVERTED: converted,
+        }
         assert [document.text for document in read("me/set", "dataset")] == ["가"]
         message = failure("me/set", "dataset", revision="v1")
         assert "no Parquet files at revision v1; set revision to refs/convert/parquet" in message
@@ -509,30 +408,30 @@ class TestDataset:
 
     def test_revision(self, hub: Hub) -> None:
         versions = {name: {"train.parquet": parquet(text=[name])} for name in ("main", "v1")}
-        hub.repos["me/set"] = versions
+        hub.datasets["me/set"] = versions
         assert read("me/set", "dataset", revision="v1")[0].text == "v1"
         assert read("me/set", "dataset", revision=commit("v1"))[0].text == "v1"
         assert "me/set: no revision 'v2'" in failure("me/set", "dataset", revision="v2")
 
     def test_no_such_split(self, hub: Hub) -> None:
-        hub.repos["me/set"] = {"main": {"data/test-0.parquet": parquet(text=["가"])}}
+        hub.datasets["me/set"] = {"main": {"data/test-0.parquet": parquet(text=["가"])}}
         message = failure("me/set", "dataset")
         assert "me/set: no Parquet files of split 'train' among data/test-0.parquet" in message
 
     def test_row_and_column_of_an_error(self, hub: Hub) -> None:
-        hub.repos["me/set"] = {"main": {"data/train-0.parquet": parquet(body=["가"])}}
+        hub.datasets["me/set"] = {"main": {"data/train-0.parquet": parquet(body=["가"])}}
         message = failure("me/set", "dataset")
         assert message == ("me/set/data/train-0.parquet: no column 'text'; the columns are 'body'")
         message = failure("me/set", "dataset", text_column="id")
         assert "no column 'id'" in message
 
     def test_damaged_file(self, hub: Hub) -> None:
-        hub.repos["me/set"] = {"main": {"data/train-0.parquet": b"PAR1 no"}}
+        hub.datasets["me/set"] = {"main": {"data/train-0.parquet": b"PAR1 no"}}
         assert "me/set/data/train-0.parquet: not sound Parquet" in failure("me/set", "dataset")
 
     @pytest.mark.parametrize("restriction", ["gated", "private"])
     def test_restricted(self, hub: Hub, monkeypatch: pytest.MonkeyPatch, restriction: str) -> None:
-        hub.repos["me/set"] = {"main": {"train.parquet": parquet(text=["가"])}}
+        hub.datasets["me/set"] = {"main": {"train.parquet": parquet(text=["가"])}}
         getattr(hub, restriction).add("me/set")
         message = failure("me/set", "dataset")
         assert message.startswith("me/set: ")
@@ -564,7 +463,7 @@ class TestDataset:
         assert "me/set: revision 'main' is not in the local cache" in failure("me/set", "dataset")
 
     def test_full_disk(self, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-        hub.repos["me/set"] = {"main": {"train.parquet": parquet(text=["가"])}}
+        hub.datasets["me/set"] = {"main": {"train.parquet": parquet(text=["가"])}}
 
         def refuse(*_: object, **__: object) -> None:
             raise OSError(28, "No space left on device")
@@ -575,7 +474,7 @@ class TestDataset:
     @pytest.mark.parametrize("revision", ["main", CONVERTED])
     def test_offline(self, hub: Hub, monkeypatch: pytest.MonkeyPatch, revision: str) -> None:
         file = "default/train-00000-of-00001.parquet"
-        hub.repos["me/set"] = {"main": {}, revision: {file: parquet(text=["가"])}}
+        hub.datasets["me/set"] = {"main": {}, revision: {file: parquet(text=["가"])}}
         first = read("me/set", "dataset")
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         assert read("me/set", "dataset") == first
@@ -585,7 +484,7 @@ class TestDataset:
         self, hub: Hub, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         shards = [f"data/train-0000{shard}-of-00002.parquet" for shard in range(2)]
-        hub.repos["me/set"] = {"main": {shard: parquet(text=["가"]) for shard in shards}}
+        hub.datasets["me/set"] = {"main": {shard: parquet(text=["가"]) for shard in shards}}
         read("me/set", "dataset", limit=1)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         assert len(read("me/set", "dataset", limit=1)) == 1

@@ -26,20 +26,12 @@ from typing import NamedTuple
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-from httpx2 import HTTPError
 from huggingface_hub import HfApi, is_offline_mode, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-    RevisionResolutionError,
-)
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from kocoref.corpus.document import Document
 from kocoref.errors import InputError
+from kocoref.hub import hub_client, hub_errors
 from kocoref.settings import SourceSettings
 
 CONVERTED = "refs/convert/parquet"
@@ -355,7 +347,7 @@ def _dataset_files(source: SourceSettings) -> Iterator[tuple[str, Path]]:
 
     The Hub's own Parquet form is taken only where no revision is pinned, as it follows ``main``.
     """
-    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
+    api = hub_client()
     commit, files = _dataset_listing(api, source.path, source.revision)
     if not files and source.revision is None:
         commit, files = _dataset_listing(api, source.path, CONVERTED)
@@ -366,7 +358,7 @@ def _dataset_files(source: SourceSettings) -> Iterator[tuple[str, Path]]:
         )
     chosen = _split_files(source, files)
     for file in chosen:
-        with _hub_errors(source.path, commit):
+        with hub_errors(source.path, commit, "data set"):
             path = api.hf_hub_download(source.path, file, repo_type="dataset", revision=commit)
         yield f"{source.path}/{file}", Path(path)
     shards = _OF.search(chosen[-1])
@@ -379,7 +371,7 @@ def _dataset_files(source: SourceSettings) -> Iterator[tuple[str, Path]]:
 
 def _dataset_listing(api: HfApi, dataset: str, revision: str | None) -> tuple[str, list[str]]:
     """The commit of a revision and its Parquet files; offline, those that were fetched before."""
-    with _hub_errors(dataset, revision or "main"):
+    with hub_errors(dataset, revision or "main", "data set"):
         resolved = api.resolve_revision(dataset, repo_type="dataset", revision=revision)
         commit = resolved.resolved
         if is_offline_mode():
@@ -424,36 +416,3 @@ def _split_files(source: SourceSettings, files: Sequence[str]) -> list[str]:
             f"set subset to one of {', '.join(subsets)}"
         )
     return subsets[subset]
-
-
-@contextmanager
-def _hub_errors(dataset: str, revision: str) -> Iterator[None]:
-    """Say what to do about a failure of the Hub."""
-    try:
-        yield
-    except HFValidationError:
-        problem = "not the id of a data set; write owner/name"
-    except GatedRepoError:
-        problem = "access is restricted; accept its terms on the Hub and set HF_TOKEN"
-    except RepositoryNotFoundError:
-        problem = "no such data set, or a private one; correct the id or set HF_TOKEN"
-    except RevisionNotFoundError:
-        problem = f"no revision {revision!r}; correct revision"
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        if status in (401, 403):
-            problem = f"access denied (HTTP {status}); set HF_TOKEN to a token that may read it"
-        else:
-            problem = f"the Hub failed (HTTP {status}); try again later"
-    except (RevisionResolutionError, LocalEntryNotFoundError, HTTPError, ConnectionError):
-        problem = (
-            f"revision {revision!r} is not in the local cache and the Hub cannot be reached; "
-            "check the network, HF_HUB_OFFLINE and HF_ENDPOINT"
-        )
-    except json.JSONDecodeError:
-        problem = "the answer is not that of a Hub; check the network and HF_ENDPOINT"
-    except OSError as error:
-        problem = f"cannot be fetched ({error.strerror or type(error).__name__}); try again"
-    else:
-        return
-    raise InputError(f"{dataset}: {problem}")

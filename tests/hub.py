@@ -1,0 +1,152 @@
+"""A Hugging Face Hub on localhost: as much of the real protocol as its clients use to read.
+
+Listings of revisions and trees, files by HEAD and GET with ``ETag`` and ``X-Repo-Commit``, errors
+with ``X-Error-Code``, repositories that are private, gated or have moved.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha1
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+TOKEN = "hf_aSecretThatIsNeverPrinted"
+Files = dict[str, bytes]
+ACTIONS = {"resolve", "revision", "tree"}
+
+
+class Hub(ThreadingHTTPServer):
+    """``models`` and ``datasets`` are id → revision → path → content.
+
+    ``gated`` and ``private`` repositories want the token; ``moved`` is old id → new id. A
+    ``status`` other than 200 answers everything. ``fetched`` are the paths of files got.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.models: dict[str, dict[str, Files]] = {}
+        self.datasets: dict[str, dict[str, Files]] = {}
+        self.gated: set[str] = set()
+        self.private: set[str] = set()
+        self.moved: dict[str, str] = {}
+        self.fetched: list[str] = []
+        self.status = 200
+
+    @property
+    def address(self) -> str:
+        """The value of HF_ENDPOINT."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        api = parts[0] == "api"
+        parts = parts[api:]
+        kind = parts.pop(0) if parts[0] in ("models", "datasets") else "models"
+        cut = next((i for i, part in enumerate(parts) if part in ACTIONS), len(parts))
+        repo, action, rest = "/".join(parts[:cut]), "".join(parts[cut : cut + 1]), parts[cut + 1 :]
+        trusted = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+        repos = self.server.models if kind == "models" else self.server.datasets
+        if self.server.status != 200:
+            return self._answer(self.server.status, b"<html>")
+        if repo in self.server.moved:
+            self._location = self.path.replace(repo, self.server.moved[repo], 1)
+            return self._answer(307)
+        if repo not in repos or (repo in self.server.private and not trusted):
+            return self._answer(404 if trusted else 401, code="RepoNotFound")
+        if action == "resolve" and repo in self.server.gated and not trusted:
+            known = "Authorization" in self.headers
+            return self._answer(403 if known else 401, code="GatedRepo")
+        revision = rest[0] if action == "resolve" else "/".join(rest) or "main"
+        commits = {commit(name): files for name, files in repos[repo].items()}
+        found = revision if revision in commits else commit(revision)
+        if found not in commits:
+            return self._answer(404, code="RevisionNotFound")
+        if action == "resolve":
+            return self._file("/".join(rest[1:]), commits[found], found)
+        if action == "tree":
+            return self._json(
+                [
+                    {"type": "file", "path": path, "size": len(content), "oid": etag(content)}
+                    for path, content in commits[found].items()
+                ]
+            )
+        return self._json({"id": repo, "sha": found})
+
+    _location = ""
+
+    def _file(self, path: str, files: Files, sha: str) -> None:
+        if path not in files:
+            return self._answer(404, code="EntryNotFound", sha=sha)
+        if self.command == "GET":
+            self.server.fetched.append(path)
+        return self._answer(200, files[path], tag=etag(files[path]), sha=sha)
+
+    def _json(self, value: object) -> None:
+        self._answer(200, json.dumps(value).encode())
+
+    def _answer(
+        self, status: int, body: bytes = b"", code: str = "", tag: str = "", sha: str = ""
+    ) -> None:
+        self.send_response(status)
+        headers = {
+            "X-Error-Code": code,
+            "ETag": f'"{tag}"' if tag else "",
+            "X-Repo-Commit": sha,
+            "Location": self._location,
+            "Content-Length": str(len(body)),
+        }
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep the test's output clean."""
+
+
+def commit(revision: str) -> str:
+    """A stand-in for the hash of a commit."""
+    return sha1(revision.encode()).hexdigest()
+
+
+def etag(content: bytes) -> str:
+    """The hash that a file is cached by."""
+    return sha1(content).hexdigest()
+
+
+def parquet(**columns: list[Any]) -> bytes:
+    """A Parquet file of these columns."""
+    stream = BytesIO()
+    pq.write_table(pa.table(columns), stream)
+    return stream.getvalue()
+
+
+@contextmanager
+def running_hub() -> Iterator[Hub]:
+    """A Hub that answers until the block ends."""
+    server = Hub()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
