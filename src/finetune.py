@@ -89,7 +89,9 @@ def train(settings: FinetuneSettings) -> None:
 
     set_seed(settings.seed)
     accelerator = Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision))
-    checkpoint = load_checkpoint(settings.base, settings.base_revision, accelerator.mixed_precision)
+    checkpoint = load_checkpoint(
+        settings.base, settings.base_revision, accelerator.mixed_precision, settings.max_length
+    )
     checkpoint.model.copying.salience.requires_grad_(settings.copy_salience)
     documents = list(read_documents(TRAINING_DOCUMENTS))
     maker = ExampleMaker(

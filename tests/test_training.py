@@ -38,6 +38,7 @@ from kocoref.training.state import TrainingState
 SETTINGS: dict[str, Any] = {
     "base": "tiny",
     "base_revision": None,
+    "max_length": None,
     "option": "pronoun",
     "window": 200,
     "context_sentences": 3,

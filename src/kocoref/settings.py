@@ -84,6 +84,7 @@ class FinetuneSettings(Section):
 
     base: str
     base_revision: str | None
+    max_length: Annotated[int, Field(ge=16, le=20_000)] | None
     option: Literal["entity", "entity_unlabelled", "pronoun", "mixed", "curriculum", "none"]
     window: Annotated[int, Field(ge=50, le=20_000)]
     context_sentences: Annotated[int, Field(ge=0, le=10)]

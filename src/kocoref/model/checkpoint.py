@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -11,7 +13,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
     AutoModelForMaskedLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -20,11 +21,14 @@ from transformers import (
 
 from kocoref.errors import InputError
 from kocoref.files import replacing
+from kocoref.hub import hub_client, hub_errors
 from kocoref.model.copying import CopyHead, References
 from kocoref.model.objective import Output
+from kocoref.model.positions import lengthened, longest_input
 
 COPYING = "copying.safetensors"
 """The copying head beside the weights; a checkpoint without it begins with an untrained one."""
+log = logging.getLogger("checkpoint")
 
 
 class MaskedPositionModel(nn.Module):
@@ -93,73 +97,118 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    name: str, revision: str | None = None, mixed_precision: str = "no"
+    name: str,
+    revision: str | None = None,
+    mixed_precision: str = "no",
+    max_length: int | None = None,
 ) -> Checkpoint:
     """Load a local directory or a Hugging Face id, weights in float32.
 
-    Only safetensors are read and no code of the repository is run. ``mixed_precision`` is
-    Accelerate's name of what the model will be trained under.
+    No code of the repository is run: weights are safetensors or, in old repositories, PyTorch's
+    own files read as tensors only. ``mixed_precision`` is Accelerate's name of what the model will
+    be trained under. ``max_length`` is how many tokens it shall take at once, None for as many as
+    it does; a saved checkpoint keeps it.
 
     Raises:
-        InputError: there is no such checkpoint, it has no tokenizer with a mask token, or its
-            masked language modelling head is missing.
+        InputError: there is no such checkpoint, it has no tokenizer with a mask token, its masked
+            language modelling head is missing, or it cannot take so many tokens.
     """
-    local = Path(name)
-    if name.startswith((".", "/", "models/")) and not (local / "config.json").is_file():
-        raise InputError(f"checkpoint {name}: no config.json there; is it a model directory?")
-    source: dict[str, Any] = {"trust_remote_code": False}
+    directory = _local_copy(name, revision)
     # In bf16 on a CPU the fused attention kernel's backward pass is far slower than plain products.
     plain = mixed_precision == "bf16" and not torch.cuda.is_available()
-    if revision is not None:
-        source["revision"] = revision
     try:
-        config = AutoConfig.from_pretrained(name, **source)
-        tokenizer = AutoTokenizer.from_pretrained(name, **source)
+        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
         model, report = AutoModelForMaskedLM.from_pretrained(
-            name,
+            directory,
             dtype=torch.float32,
-            use_safetensors=True,
+            weights_only=True,
             output_loading_info=True,
+            trust_remote_code=False,
             **({"attn_implementation": "eager"} if plain else {}),
-            **source,
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (
+        OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())
         raise InputError(f"checkpoint {name}: cannot be loaded: {reason}") from None
-    missing = sorted(report["missing_keys"])
+    _check(name, model, tokenizer, report["missing_keys"])
+    if max_length is not None:
+        longer = lengthened(model, max_length)
+        if longer is None:
+            raise InputError(
+                f"checkpoint {name}: cannot take {max_length} tokens: positions of its type"
+                f" ({model.config.model_type}) end at {longest_input(model, tokenizer)}, and only"
+                " position tables and DeBERTa's relative positions can be made longer; lower"
+                " max_length"
+            )
+        model, tokenizer.model_max_length = longer, max_length
+    with_heads = MaskedPositionModel(model)
+    _load_copying(name, with_heads, directory)
+    return Checkpoint(
+        model=with_heads,
+        tokenizer=tokenizer,
+        max_length=longest_input(model, tokenizer),
+        dtype=_stored_dtype(directory) or torch.float32,
+    )
+
+
+def _local_copy(name: str, revision: str | None) -> Path:
+    """The directory of a checkpoint: the one it names, or the Hub's files in the local cache.
+
+    All files are of one commit. Without a network, those that were fetched before.
+    """
+    local = Path(name)
+    if local.is_dir() or name.startswith((".", "/", "models/")):
+        if not (local / "config.json").is_file():
+            raise InputError(f"checkpoint {name}: no config.json there; is it a model directory?")
+        return local
+    client = hub_client()
+    with hub_errors(f"checkpoint {name}", revision or "main", "checkpoint"):
+        commit = client.resolve_revision(name, revision=revision)
+        folder = ""
+        for weights in ("*.safetensors", "pytorch_model*.bin"):
+            folder = client.snapshot_download(
+                name,
+                revision=commit,
+                allow_patterns=["*.json", "*.txt", "*.model", weights],
+                ignore_patterns=["*/*"],
+            )
+            if any(Path(folder).glob(weights)):
+                break
+    log.info("checkpoint %s at commit %s", name, Path(folder).name)
+    return Path(folder)
+
+
+def _check(
+    name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, missing: set[str]
+) -> None:
+    """Raise an InputError where the head did not load or the tokenizer is not fit for masks."""
     if missing:
         raise InputError(
-            f"checkpoint {name}: weights missing ({', '.join(missing[:4])}); it needs a masked"
-            " language modelling head, as saved by AutoModelForMaskedLM"
+            f"checkpoint {name}: weights missing ({', '.join(sorted(missing)[:4])}); it needs a"
+            " masked language modelling head, as saved by AutoModelForMaskedLM"
         )
     if tokenizer.mask_token_id is None:
         raise InputError(f"checkpoint {name}: its tokenizer has no mask token")
     if not tokenizer.is_fast:
         raise InputError(f"checkpoint {name}: its tokenizer gives no offsets (not a fast one)")
-    with_heads = MaskedPositionModel(model)
-    if (local / COPYING).is_file():
+    if len(tokenizer) > model.config.vocab_size:
+        raise InputError(
+            f"checkpoint {name}: its tokenizer has {len(tokenizer)} pieces, its model only"
+            f" {model.config.vocab_size}; they do not belong together"
+        )
+
+
+def _load_copying(name: str, model: MaskedPositionModel, directory: Path) -> None:
+    if (directory / COPYING).is_file():
         try:
-            with_heads.copying.load_state_dict(load_file(local / COPYING))
+            model.copying.load_state_dict(load_file(directory / COPYING))
         except (RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"checkpoint {name}: {COPYING} does not fit the model: {reason}; delete it to begin"
                 " with an untrained copying head"
             ) from None
-    return Checkpoint(
-        model=with_heads,
-        tokenizer=tokenizer,
-        max_length=_max_length(config),
-        dtype=_stored_dtype(local) or torch.float32,
-    )
-
-
-def _max_length(config: Any) -> int:
-    positions = int(getattr(config, "max_position_embeddings", 512))
-    # RoBERTa counts positions from the one after its padding id.
-    return (
-        positions - 2 if config.model_type in {"roberta", "xlm-roberta", "camembert"} else positions
-    )
 
 
 def _stored_dtype(directory: Path) -> torch.dtype | None:
