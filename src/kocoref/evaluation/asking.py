@@ -122,12 +122,12 @@ def candidate_queries(
     before, behind = template.around(item.left, item.surface, item.right)
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, candidate in enumerate(item.candidates):
-        by_length[len(encoder.subwords(candidate.form))].append(index)
+        by_length[len(encoder.subwords(candidate.form, before))].append(index)
     queries: list[Query] = []
     places = [(0, 0)] * len(item.candidates)
     for masks, indices in sorted(by_length.items()):
         encoded = encoder.masked(before, behind, masks)
-        fills = tuple(encoder.subwords(item.candidates[index].form) for index in indices)
+        fills = tuple(encoder.subwords(item.candidates[index].form, before) for index in indices)
         for place, index in enumerate(indices):
             places[index] = (len(queries), place)
         queries.append(Query(encoded.ids, encoded.places, fills))

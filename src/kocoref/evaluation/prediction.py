@@ -14,6 +14,9 @@ from kocoref.model.copying import Reference, gather_references
 from kocoref.model.encoding import budget_batches
 from kocoref.text.morphology import contains_noun
 
+BROKEN = "\ufffd"
+"""What bytes that are no character are decoded to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -96,12 +99,16 @@ def vocabulary_nouns(checkpoint: Checkpoint) -> list[str | None]:
     """For each id its text if the report's filter would call it a noun, else None.
 
     The filter looks at a prediction without ``##`` and asks whether Kiwi finds a noun in it; done
-    once for the vocabulary instead of for each of the 50 predictions of each item.
+    once for the vocabulary instead of for each of the 50 predictions of each item. A piece of a
+    byte-level vocabulary that is not whole characters is no noun, nor is an id that only pads the
+    model's vocabulary.
     """
     tokenizer = checkpoint.tokenizer
     texts = [str(tokenizer.decode([i])).strip().replace("##", "") for i in range(len(tokenizer))]
     special = set(tokenizer.all_special_ids)
-    return [
-        text if noun and i not in special else None
+    nouns = [
+        text if noun and i not in special and BROKEN not in text else None
         for i, (text, noun) in enumerate(zip(texts, contains_noun(texts), strict=True))
     ]
+    padding = int(checkpoint.model.model.config.vocab_size) - len(tokenizer)
+    return nouns + [None] * padding

@@ -49,11 +49,29 @@ class Encoder:
         around: list[int] = tokenizer(self._mask).input_ids
         place = around.index(self.mask_id)
         self._prefix, self._suffix = around[:place], around[place + 1 :]
-        self.subwords = lru_cache(maxsize=100_000)(self._subwords)
+        self._takes_space = bool(tokenizer.added_tokens_decoder[self.mask_id].lstrip)
+        self._behind = lru_cache(maxsize=100_000)(self._subwords)
 
-    def _subwords(self, form: str) -> tuple[int, ...]:
-        """The ids of a word standing by itself."""
-        return tuple(self.tokenizer(form, add_special_tokens=False).input_ids)
+    def subwords(self, form: str, before: str = "") -> tuple[int, ...]:
+        """The ids of a word that masks stand for, by the text before them.
+
+        SentencePiece and byte-level vocabularies spell a word behind a space and one behind a
+        bracket differently (▁홍길동, Ġ홍길동), WordPiece does not. A space belongs to the word
+        where the mask token takes it in.
+        """
+        last = before[-1:]
+        if last.isspace():
+            return self._behind(form, "( " if self._takes_space else "")
+        return self._behind(form, "" if last.isalnum() or not last else "(")
+
+    def _subwords(self, form: str, before: str) -> tuple[int, ...]:
+        """The ids of a word behind some characters, without the first of these."""
+        encoding = self._encode(before + form)
+        return tuple(
+            i
+            for i, (_, stop) in zip(encoding.input_ids, encoding.offset_mapping, strict=True)
+            if stop > 1 or not before
+        )
 
     def masked(self, left: str, right: str, masks: int) -> Encoded:
         """Encode ``left``, a number of masks and ``right``.

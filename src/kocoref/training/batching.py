@@ -51,11 +51,12 @@ class RowMaker:
         if example.task == "entity_unlabelled":
             encoded = self.encoder.masked(example.left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.places, random)]
-        target = self._known(example.target or "") if self.use_target else ()
-        nouns = self._noun_ids(example.nouns) if self.use_nouns else ()
+        left = example.left
+        target = self._known(example.target or "", left) if self.use_target else ()
+        nouns = self._noun_ids(example.nouns, left) if self.use_nouns else ()
         made: list[Row] = []
         for masks in sorted({len(target), int(bool(nouns))} - {0}):
-            encoded = self.encoder.masked(example.left, example.right, masks)
+            encoded = self.encoder.masked(left, example.right, masks)
             places = tuple(encoded.places)
             row = Row(
                 encoded.ids,
@@ -121,17 +122,18 @@ class RowMaker:
         return _choosable(made)
 
     def _fills(self, anaphor: Anaphor) -> list[tuple[tuple[int, ...], bool]]:
-        found = [(self._known(candidate.form), candidate.gold) for candidate in anaphor.candidates]
+        """The candidates as they are spelled in brackets, and whether they are right."""
+        found = [(self._known(known.form, "("), known.gold) for known in anaphor.candidates]
         return [(ids, gold) for ids, gold in found if ids]
 
-    def _noun_ids(self, nouns: Sequence[str]) -> tuple[int, ...]:
+    def _noun_ids(self, nouns: Sequence[str], left: str) -> tuple[int, ...]:
         """One mask holds one piece: only nouns that are one piece can be meant."""
-        ids = {self._known(noun) for noun in nouns}
+        ids = {self._known(noun, left) for noun in nouns}
         return tuple(sorted(subwords[0] for subwords in ids if len(subwords) == 1))
 
-    def _known(self, form: str) -> tuple[int, ...]:
-        """The subwords of an answer, none where the vocabulary cannot spell it."""
-        ids = self.encoder.subwords(form)
+    def _known(self, form: str, left: str) -> tuple[int, ...]:
+        """The subwords of an answer behind ``left``, none where the vocabulary cannot spell it."""
+        ids = self.encoder.subwords(form, left)
         return () if self.encoder.tokenizer.unk_token_id in ids else ids
 
     def _plain(self, example: Example, random: np.random.Generator) -> list[Row]:
