@@ -23,6 +23,7 @@ from kocoref.corpus.sources import read_source
 from kocoref.corpus.splits import SPLITS, Split, assert_disjoint, split_documents
 from kocoref.errors import InputError
 from kocoref.examples.items import ItemMaker, ItemSet, make_items, write_items
+from kocoref.examples.lambada import read_lambada
 from kocoref.files import replacing, write_json, write_json_lines
 from kocoref.reporting.data_metrics import describe_documents, describe_items
 from kocoref.settings import PrepareSettings, load_settings
@@ -44,12 +45,14 @@ def main() -> None:
     counts: Counter[str] = Counter()
     documents, passages, fixed = read_all(settings, counts)
     gold = {source.name: list(read_gold(source)) for source in settings.gold}
+    lambada = read_lambada(settings.lambada, counts) if settings.lambada else []
 
     sketches = {document.id: sketch(document.text) for document in documents}
-    for name, part in gold.items():
-        for document in part:
-            sketches[f"gold {name} {document.id}"] = sketch(document.text)
-            fixed[f"gold {name} {document.id}"] = "test"  # and so nothing like it is trained on
+    foreign = {f"gold {name} {d.id}": d.text for name, part in gold.items() for d in part}
+    foreign |= {f"lambada {i.document}": i.left + i.surface + i.right for i in lambada}
+    for name, text in foreign.items():
+        sketches[name] = sketch(text)
+        fixed[name] = "test"  # and so nothing like it is trained on
     splits = split_documents(
         sketches, fixed, settings.validation_share, settings.test_share, settings.seed
     )
@@ -65,8 +68,7 @@ def main() -> None:
         raise InputError("prepare: no training document; lower validation_share and test_share")
     assert_disjoint(
         sketches,
-        {name: [d.id for d in part] for name, part in in_split.items()}
-        | {"gold": [name for name in fixed if name.startswith("gold ")]},
+        {name: [d.id for d in part] for name, part in in_split.items()} | {"gold": list(foreign)},
     )
     training = in_split["train"] + twins(in_split["train"], passages, settings)
 
@@ -91,6 +93,8 @@ def main() -> None:
                 write_items(out / "items" / name, antecedents_only(items))
             else:
                 items, reach = cut_items(analysed, settings)
+                if lambada and name == "test":
+                    items = replace(items, lambada=tuple(lambada))
                 write_items(out / "items" / name, items)
                 metrics["items"][name] = describe_items(items, reach)
         for gold_name, part in gold.items():

@@ -54,6 +54,13 @@ class SourceSettings(Section):
     limit: PositiveInt | None = None
 
 
+class LambadaSettings(SourceSettings):
+    """LAMBADA items that others have made."""
+
+    format: Literal["jsonl", "parquet", "csv", "dataset"]  # type: ignore[assignment]
+    answer_column: str = "answer"
+
+
 class GoldSettings(Section):
     """One source of human coreference annotation, for evaluation only."""
 
@@ -68,6 +75,7 @@ class PrepareSettings(Section):
 
     sources: Annotated[list[SourceSettings], Field(min_length=1)]
     gold: list[GoldSettings]
+    lambada: LambadaSettings | None
     validation_share: Annotated[float, Field(ge=0, lt=0.5)]
     test_share: Annotated[float, Field(ge=0, lt=0.5)]
     max_validation_documents: PositiveInt

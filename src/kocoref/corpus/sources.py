@@ -172,9 +172,33 @@ def require_column(columns: Iterable[str], column: str, where: str) -> None:
         raise InputError(f"{where}: no column {column!r}; the columns are {listed}")
 
 
+def read_rows(
+    source: SourceSettings, columns: Sequence[str]
+) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    """Place, id and values of each row of a source; ``columns`` are among them.
+
+    The id is that of the row's column of this name, or made of the file's or data set's name and
+    a number.
+
+    Raises:
+        InputError: the source cannot be read, or a row is not sound or lacks a column.
+    """
+    for named in _named_rows(source, columns):
+        where, _, values = named.row
+        for column in columns:
+            require_column(values, column, where)
+        labels = {name: value for name, value in values.items() if name not in columns}
+        yield where, _label(labels, _ID, where) or named.id, values
+
+
+def _named_rows(source: SourceSettings, columns: Sequence[str]) -> Iterator[_Named]:
+    dataset = source.format == "dataset"
+    return _dataset_rows(source, columns) if dataset else _file_rows(source, columns)
+
+
 def _documents(source: SourceSettings, counts: Counter[str]) -> Iterator[tuple[str, Document]]:
     column = source.text_column
-    for named in _dataset_rows(source) if source.format == "dataset" else _file_rows(source):
+    for named in _named_rows(source, [column]):
         where, _, values = named.row
         require_column(values, column, where)
         text = "" if values[column] is None else string(values, column, where)
@@ -204,7 +228,7 @@ def _label(values: Mapping[str, object], names: Sequence[str], where: str) -> st
     return ""
 
 
-def _file_rows(source: SourceSettings) -> Iterator[_Named]:
+def _file_rows(source: SourceSettings, columns: Sequence[str]) -> Iterator[_Named]:
     files = find_files(source.path)
     read = {
         "jsonl": _json_rows,
@@ -213,7 +237,7 @@ def _file_rows(source: SourceSettings) -> Iterator[_Named]:
         "text": _block_rows if files == [Path(source.path)] else _whole_rows,
     }[source.format]
     for path, name in zip(files, _names(files), strict=True):
-        for row in read(path, source.text_column):
+        for row in read(path, columns):
             yield _Named(row, f"{name}-{row.number}", name)
 
 
@@ -226,12 +250,12 @@ def _names(files: Sequence[Path]) -> list[str]:
     return [path.with_suffix("").relative_to(common).as_posix() for path in plain]
 
 
-def _json_rows(path: Path, column: str) -> Iterator[_Row]:
+def _json_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
     for where, number, values in json_lines(path):
         yield _Row(where, number, values)
 
 
-def _csv_rows(path: Path, column: str) -> Iterator[_Row]:
+def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
     csv.field_size_limit(_CSV_FIELD)
     reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
     header: list[str] = []
@@ -248,9 +272,10 @@ def _csv_rows(path: Path, column: str) -> Iterator[_Row]:
             continue
         if not header:
             header = fields
-            require_column(header, column, where)
-            if header.count(column) > 1:
-                raise InputError(f"{where}: column {column!r} comes twice; rename one")
+            for column in columns:
+                require_column(header, column, where)
+                if header.count(column) > 1:
+                    raise InputError(f"{where}: column {column!r} comes twice; rename one")
         elif len(fields) != len(header):
             raise InputError(
                 f"{where}: {len(fields)} fields under a header of {len(header)}; mend the record"
@@ -259,11 +284,11 @@ def _csv_rows(path: Path, column: str) -> Iterator[_Row]:
             yield _Row(where, number, dict(zip(header, fields, strict=True)))
 
 
-def _whole_rows(path: Path, column: str) -> Iterator[_Row]:
-    yield _Row(f"{path}:1", 1, {column: "".join(line for _, line in numbered_lines(path))})
+def _whole_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+    yield _Row(f"{path}:1", 1, {columns[0]: "".join(line for _, line in numbered_lines(path))})
 
 
-def _block_rows(path: Path, column: str) -> Iterator[_Row]:
+def _block_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
     block: list[str] = []
     first = count = 0
     for number, line in numbered_lines(path):
@@ -272,10 +297,10 @@ def _block_rows(path: Path, column: str) -> Iterator[_Row]:
             block.append(line)
         elif block:
             count += 1
-            yield _Row(f"{path}:{first}", count, {column: _joined(block)})
+            yield _Row(f"{path}:{first}", count, {columns[0]: _joined(block)})
             block = []
     if block:
-        yield _Row(f"{path}:{first}", count + 1, {column: _joined(block)})
+        yield _Row(f"{path}:{first}", count + 1, {columns[0]: _joined(block)})
 
 
 def _joined(lines: Sequence[str]) -> str:
@@ -283,7 +308,7 @@ def _joined(lines: Sequence[str]) -> str:
     return "".join(lines).removesuffix("\n").removesuffix("\r")
 
 
-def _parquet_rows(path: Path, column: str, label: str = "") -> Iterator[_Row]:
+def _parquet_rows(path: Path, columns: Sequence[str], label: str = "") -> Iterator[_Row]:
     """``label`` stands for the path in messages."""
     label = label or str(path)
     with _opened(path) as stream:
@@ -292,9 +317,11 @@ def _parquet_rows(path: Path, column: str, label: str = "") -> Iterator[_Row]:
             compressed = path.suffix.lower() in _COMPRESSED
             readable = pa.BufferReader(stream.read()) if compressed else stream
             with pq.ParquetFile(readable) as file:
-                columns = file.schema_arrow.names
-                require_column(columns, column, label)
-                wanted = [name for name in columns if name in {column, *_ID, *_SOURCE, *_LICENCE}]
+                present = file.schema_arrow.names
+                for column in columns:
+                    require_column(present, column, label)
+                kept = {*columns, *_ID, *_SOURCE, *_LICENCE}
+                wanted = [name for name in present if name in kept]
                 number = 0
                 for batch in file.iter_batches(_BATCH, columns=wanted):
                     for values in batch.to_pylist():
@@ -333,11 +360,11 @@ def _opened(path: Path) -> Iterator[BufferedIOBase]:
         raise InputError(f"{path}: damaged or cut short ({problem}); fetch it again") from None
 
 
-def _dataset_rows(source: SourceSettings) -> Iterator[_Named]:
+def _dataset_rows(source: SourceSettings, columns: Sequence[str]) -> Iterator[_Named]:
     name = "/".join(part for part in (source.path, source.subset, source.split) if part)
     number = 0
     for label, path in _dataset_files(source):
-        for row in _parquet_rows(path, source.text_column, label):
+        for row in _parquet_rows(path, columns, label):
             number += 1
             yield _Named(row, f"{name}-{number}", source.path)
 
