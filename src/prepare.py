@@ -43,9 +43,10 @@ def main() -> None:
     """Run the stage."""
     settings = load_settings("prepare", PrepareSettings)
     counts: Counter[str] = Counter()
-    documents, passages, fixed = read_all(settings, counts)
-    gold = {source.name: list(read_gold(source)) for source in settings.gold}
+    # First what a token or a path may be missing for: the text takes long.
     lambada = read_lambada(settings.lambada, counts) if settings.lambada else []
+    gold = {source.name: list(read_gold(source)) for source in settings.gold}
+    documents, passages, fixed = read_all(settings, counts)
 
     sketches = {document.id: sketch(document.text) for document in documents}
     foreign = {f"gold {name} {d.id}": d.text for name, part in gold.items() for d in part}

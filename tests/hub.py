@@ -27,8 +27,9 @@ ACTIONS = {"resolve", "revision", "tree"}
 class Hub(ThreadingHTTPServer):
     """``models`` and ``datasets`` are id → revision → path → content.
 
-    ``gated`` and ``private`` repositories want the token; ``moved`` is old id → new id. A
-    ``status`` other than 200 answers everything. ``fetched`` are the paths of files got.
+    ``gated`` and ``private`` repositories want the token; ``moved`` is old id → new id,
+    ``heads`` revision → the commit it has come to since. A ``status`` other than 200 answers
+    everything. ``fetched`` are the paths of files got.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Hub(ThreadingHTTPServer):
         self.gated: set[str] = set()
         self.private: set[str] = set()
         self.moved: dict[str, str] = {}
+        self.heads: dict[str, str] = {}
         self.fetched: list[str] = []
         self.status = 200
 
@@ -66,8 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.status != 200:
             return self._answer(self.server.status, b"<html>")
         if repo in self.server.moved:
-            self._location = self.path.replace(repo, self.server.moved[repo], 1)
-            return self._answer(307)
+            return self._answer(307, to=self.path.replace(repo, self.server.moved[repo], 1))
         if repo not in repos or (repo in self.server.private and not trusted):
             return self._answer(404 if trusted else 401, code="RepoNotFound")
         if action == "resolve" and repo in self.server.gated and not trusted:
@@ -75,7 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(403 if known else 401, code="GatedRepo")
         revision = rest[0] if action == "resolve" else "/".join(rest) or "main"
         commits = {commit(name): files for name, files in repos[repo].items()}
-        found = revision if revision in commits else commit(revision)
+        head = self.server.heads.get(revision, commit(revision))
+        found = revision if revision in commits else head
         if found not in commits:
             return self._answer(404, code="RevisionNotFound")
         if action == "resolve":
@@ -89,8 +91,6 @@ class _Handler(BaseHTTPRequestHandler):
             )
         return self._json({"id": repo, "sha": found})
 
-    _location = ""
-
     def _file(self, path: str, files: Files, sha: str) -> None:
         if path not in files:
             return self._answer(404, code="EntryNotFound", sha=sha)
@@ -102,14 +102,20 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, json.dumps(value).encode())
 
     def _answer(
-        self, status: int, body: bytes = b"", code: str = "", tag: str = "", sha: str = ""
+        self,
+        status: int,
+        body: bytes = b"",
+        code: str = "",
+        tag: str = "",
+        sha: str = "",
+        to: str = "",
     ) -> None:
         self.send_response(status)
         headers = {
             "X-Error-Code": code,
             "ETag": f'"{tag}"' if tag else "",
             "X-Repo-Commit": sha,
-            "Location": self._location,
+            "Location": to,
             "Content-Length": str(len(body)),
         }
         for name, value in headers.items():
