@@ -37,6 +37,7 @@ from kocoref.training.batching import RowMaker
 
 MADE = ("bert", "electra", "roberta", "deberta-v2")
 """The families that are promised to work."""
+BASE = Path(__file__).parents[1] / "models/base"
 TEXT = "김서연 교수는 부산에서 태어났다. 그는 학교에서 공부한다."
 HEADS = {"bert": "cls.", "electra": "generator_", "roberta": "lm_head.", "deberta-v2": "cls."}
 
@@ -347,6 +348,14 @@ def test_longer_inputs_leave_shorter_ones_as_they_were(
     assert again.max_length == LONGER
     assert torch.equal(logits_of(again.model.model, short), logits_of(before.model.model, short))
     assert torch.equal(logits_of(again.model.model, long), said)
+
+
+def test_longer_base_says_the_same_at_its_own_length() -> None:
+    before, longer = (load_checkpoint(str(BASE), max_length=n) for n in (None, 1536))
+    assert (before.max_length, longer.max_length) == (512, 1536)
+    ids = random_ids(before, 1, 512)
+    said = [logits_of(checkpoint.model.model, ids) for checkpoint in (before, longer)]
+    assert torch.equal(*said)
 
 
 @pytest.mark.parametrize(("kind", "unused"), [("bert", 0), ("roberta", 2)])

@@ -155,6 +155,7 @@ def test_missing_key(
         ("finetune", "learning_rate", "1e-4"),  # what YAML makes of 1e-4
         ("finetune", "base", 7),
         ("finetune", "base_revision", 7),
+        ("finetune", "max_length", "512"),
         ("finetune", "mixed_precision", False),  # what YAML makes of no
         ("finetune", "reproducible", "yes"),
         ("finetune", "copy_salience", 1),
@@ -197,6 +198,8 @@ def test_wrong_type(
         ("finetune", "replay", 11.0),
         ("finetune", "anchor_weight", float("inf")),
         ("finetune", "window", 49),
+        ("finetune", "max_length", 15),
+        ("finetune", "max_length", 20_001),
         ("finetune", "context_sentences", 11),
         ("finetune", "batch_size", 0),
         ("finetune", "threads", 0),
@@ -237,6 +240,8 @@ def test_empty_list(name: str, key: str, params: Path, sections: dict[str, dict[
         ("prepare", "sources", [{"path": "a", "format": "csv", "limit": 0}], "sources.0.limit"),
         ("prepare", "sources", [{"path": "a", "format": "csv", "column": "b"}], "sources.0.column"),
         ("prepare", "gold", [{"name": "Ä", "path": "a", "format": "spans"}], "gold.0.name"),
+        ("prepare", "lambada", {"path": "a", "format": "text"}, "lambada.format"),
+        ("prepare", "lambada", {"path": "a", "format": "csv", "answer": "b"}, "lambada.answer"),
         ("pretrain", "donor_layers", [1, 12], "donor_layers.1"),
     ],
 )

@@ -141,6 +141,8 @@ def load_checkpoint(
                 " position tables and DeBERTa's relative positions can be made longer; lower"
                 " max_length"
             )
+        if longer is not model:
+            log.warning("positions beyond %d are untrained", longest_input(model, tokenizer))
         model, tokenizer.model_max_length = longer, max_length
     with_heads = MaskedPositionModel(model)
     _load_copying(name, with_heads, directory)

@@ -5,7 +5,10 @@ nothing: farther than their last bucket is as far as that bucket, and the config
 as it is, because the buckets are computed from it. A table of absolute ones is repeated from its
 beginning, as for Longformer (Beltagy et al. 2020): the rows that were there stay, so what the
 model says about shorter inputs is the same to the bit, and neighbours in the new part are
-neighbours that the model knows. Rows that are drawn at random, or copies of the last, are not.
+neighbours that the model knows. It is a start for training, no more: for models/base a masked piece
+of a text costs 4.9 nats where the text is read in halves of 512 tokens, and read as a whole 6.9 in
+the first and 6.8 in the second half with a repeated table, 5.2 and 8.1 with random new rows, 5.4
+and 9.3 with copies of the last.
 """
 
 from __future__ import annotations
