@@ -99,7 +99,8 @@ def _runs(tokens: tuple[Token, ...]) -> Iterator[tuple[list[Token], Token | None
             yield _without_call_suffix(run), token
             run = []
         if token.tag in _PART_OF_NOUN:
-            run = [*(run or _first_syllable(tokens, number)), token]
+            run = run or _first_syllable(tokens, number)
+            run.append(token)
     if run:
         yield _without_call_suffix(run), None
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 
 from kocoref.corpus.document import Document, Span
 from kocoref.text.morphology import NOUN_TAGS
 
+_START = attrgetter("start")
 _BREAK = re.compile(r"(?<=[.!?…])\s+")
 
 
@@ -24,17 +27,17 @@ def context_nouns(document: Document, sentence: int, radius: int) -> tuple[str, 
     sentences = report_sentences(document.text)
     start = sentences[max(0, sentence - radius)][0]
     end = sentences[min(len(sentences) - 1, sentence + radius)][1]
+    first, last = (bisect_left(document.tokens, edge, key=_START) for edge in (start, end))
     forms = {
         token.form
-        for token in document.tokens
-        if token.tag in NOUN_TAGS and start <= token.start and token.end <= end
+        for token in document.tokens[first:last]
+        if token.tag in NOUN_TAGS and token.end <= end
     }
     return tuple(sorted(forms))
 
 
 def report_sentence_of(text: str, position: int) -> int | None:
     """The number of the report's sentence that holds a character, if any does."""
-    for number, (start, end) in enumerate(report_sentences(text)):
-        if start <= position < end:
-            return number
-    return None
+    sentences = report_sentences(text)
+    number = bisect_right(sentences, position, key=itemgetter(0)) - 1
+    return number if number >= 0 and position < sentences[number][1] else None

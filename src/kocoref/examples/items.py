@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from kocoref.examples.antecedents import Candidate, candidates, marked_pronouns
 from kocoref.examples.context import context_nouns, report_sentence_of, report_sentences
 from kocoref.examples.window import sentence_of, window
 from kocoref.files import read_json_lines, write_json_lines
-from kocoref.text.morphology import NOUN_TAGS
+from kocoref.text.morphology import NOUN_TAGS, Token
 
 MIN_NOUN_LENGTH = 2
 
@@ -81,15 +82,17 @@ class ItemMaker:
         """The report's `process_coref_text`: pronouns whose context has two nouns or more."""
         items: list[CorefItem] = []
         sentences = report_sentences(document.text)
-        for pronoun in pronouns(document):
-            sentence = report_sentence_of(document.text, pronoun.start)
-            if sentence is None or len(items) >= self.per_document:
-                continue
-            nouns = context_nouns(document, sentence, self.radius)
-            if len(nouns) >= 2:
+
+        def sentence_of_pronoun(pronoun: Token) -> int | None:
+            return report_sentence_of(document.text, pronoun.start)
+
+        for sentence, found in groupby(pronouns(document), sentence_of_pronoun):
+            nouns = () if sentence is None else context_nouns(document, sentence, self.radius)
+            if sentence is not None and len(nouns) >= 2:
                 around = sentences[sentence]
-                span = (pronoun.start, min(pronoun.end, around[1]))
-                items.append(CorefItem(*_mask(document, span, around), nouns))
+                spans = [(pronoun.start, min(pronoun.end, around[1])) for pronoun in found]
+                left = self.per_document - len(items)
+                items += (CorefItem(*_mask(document, s, around), nouns) for s in spans[:left])
         return items
 
     def lambada(self, document: Document) -> list[LambadaItem]:

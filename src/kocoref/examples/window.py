@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
+
 from kocoref.corpus.document import Document, Span
 
+_START = itemgetter(0)
 BEFORE_SHARE = 0.75
 """Antecedents come before; the rest of the window is for what follows."""
 
@@ -14,8 +18,9 @@ def window(document: Document, span: Span, characters: int) -> Span:
     A sentence longer than ``characters`` is cut, keeping most of what comes before ``span``.
     """
     sentences = document.sentences or ((0, len(document.text)),)
-    first = max((i for i, (start, _) in enumerate(sentences) if start <= span[0]), default=0)
-    last = max((i for i, (start, _) in enumerate(sentences) if start < span[1]), default=first)
+    first = max(0, bisect_right(sentences, span[0], key=_START) - 1)
+    begun = bisect_left(sentences, span[1], key=_START)
+    last = begun - 1 if begun else first
     start, end = min(sentences[first][0], span[0]), max(sentences[last][1], span[1])
     if end - start > characters:
         start = max(start, span[1] - round(characters * BEFORE_SHARE))
@@ -39,6 +44,4 @@ def window(document: Document, span: Span, characters: int) -> Span:
 
 def sentence_of(document: Document, position: int) -> int:
     """The number of the sentence that a character stands in."""
-    return max(
-        (i for i, (start, _) in enumerate(document.sentences) if start <= position), default=0
-    )
+    return max(0, bisect_right(document.sentences, position, key=_START) - 1)
