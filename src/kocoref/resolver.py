@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 from math import exp
 from typing import Literal
 
@@ -28,7 +25,15 @@ from kocoref.examples.templates import TEMPLATES
 from kocoref.examples.window import window
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.model.encoding import Encoder
-from kocoref.text.morphology import NOUN_TAGS, PRONOUN_TAG, Analysis, Analyzer, Token
+from kocoref.text.morphology import (
+    NOUN_TAGS,
+    PRONOUN_TAG,
+    Analysis,
+    Analyzer,
+    Readable,
+    Token,
+    readable,
+)
 
 SPEECH = frozenset(
     {"나", "저", "우리", "저희", "울", "여", "소인", "소첩"}
@@ -49,7 +54,6 @@ Interrogative and indefinite ones refer to nothing yet; directions seldom to a n
 """
 _PLURALS = frozenset({"들", "네"})
 _IN_COMPOUNDS = NOUN_TAGS | {"XSN", "XSV", "XSA"}
-_SYLLABLES = re.compile("[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?|.", re.DOTALL)
 BATCH_TOKENS = 8192
 """Padded tokens that go through the model at once."""
 TEMPLATE = "apposition"
@@ -108,19 +112,19 @@ class Resolver:
         Spans are in characters of the texts as given, end exclusive; the probabilities of all
         candidates of a pronoun sum to one. A pronoun without a noun before it has no candidates.
         """
-        composed = [_compose(text) for text in texts]
-        analyses = _analyzer().analyze(text for text, _ in composed)
+        read = [readable(text) for text in texts]
+        analyses = _analyzer().analyze(found.text for found in read)
         found = [
-            list(self._items(number, text, analysis))
-            for number, ((text, _), analysis) in enumerate(zip(composed, analyses, strict=True))
+            list(self._items(number, as_read.text, analysis))
+            for number, (as_read, analysis) in enumerate(zip(read, analyses, strict=True))
         ]
         scores = iter(self._scores([i for items in found for i in items if i.candidates]))
         return [
             [
-                _resolution(text, edges, item, next(scores) if item.candidates else [])
+                _resolution(text, as_read, item, next(scores) if item.candidates else [])
                 for item in items
             ]
-            for text, (_, edges), items in zip(texts, composed, found, strict=True)
+            for text, as_read, items in zip(texts, read, found, strict=True)
         ]
 
     def _items(self, number: int, text: str, analysis: Analysis) -> Iterator[AntecedentItem]:
@@ -173,21 +177,11 @@ def _copies(checkpoint: Checkpoint) -> bool:
     return not torch.equal(weight, torch.eye(len(weight), device=weight.device))
 
 
-def _compose(text: str) -> tuple[str, list[int]]:
-    """The text with decomposed Hangul (NFD) in syllables, and the edges of its characters in it.
-
-    Kiwi knows only whole syllables.
-    """
-    parts = _SYLLABLES.findall(text)
-    composed = (unicodedata.normalize("NFC", part) if len(part) > 1 else part for part in parts)
-    return "".join(composed), [0, *accumulate(map(len, parts))]
-
-
 def _resolution(
-    text: str, edges: Sequence[int], item: AntecedentItem, scores: Sequence[float]
+    text: str, as_read: Readable, item: AntecedentItem, scores: Sequence[float]
 ) -> Resolution:
     def in_text(start: int, length: int) -> tuple[str, Span]:
-        span = edges[start], edges[start + length]
+        span = as_read.original(start, start + length)
         return text[slice(*span)], span
 
     weights = [exp(score - max(scores)) for score in scores]
