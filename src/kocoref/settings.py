@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from reprlib import Repr
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
@@ -11,6 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kocoref.errors import InputError
 
 PARAMS = Path("params.yaml")
+_NOT_YAML = (
+    yaml.YAMLError, ValueError, KeyError, AttributeError, TypeError, RecursionError,
+)  # fmt: skip
+"""What the loader raises: its own errors, and those of tags (!!bool x, !!int x, 2026-99-99)."""
+_SHOWN = Repr()
+_SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxother = 3, 200, 200
+"""Values in messages; of a list that holds itself many times over only the beginning."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -197,12 +205,26 @@ def load_settings(name: str, kind: type[AnySection], path: Path = PARAMS) -> Any
     return _validated(kind, sections[name], path, name)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key comes twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key.value!r} comes twice", problem_mark=key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; run from the project's directory") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NOT_YAML as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -212,7 +234,7 @@ def _validated(kind: type[AnySection], value: Any, path: Path, name: str) -> Any
     except ValidationError as error:
         problems = [
             f"{'.'.join(filter(None, [name, *map(str, problem['loc'])]))}: {problem['msg']}"
-            + ("" if problem["type"] == "missing" else f" (got {problem['input']!r})")
+            + ("" if problem["type"] == "missing" else f" (got {_SHOWN.repr(problem['input'])})")
             for problem in error.errors()
         ]
         raise InputError(f"{path}: {'; '.join(problems)}") from None

@@ -128,6 +128,8 @@ def _sentence(path: Path, lines: Iterator[tuple[int, str]]) -> _Sentence:
             raise InputError(f"{where}: a comment inside a sentence; put a blank line before it")
         else:
             key, _, value = line[1:].partition("=")
+            if key.strip() in sentence.comments and key.strip().startswith("newdoc"):
+                raise InputError(f"{where}: a document without a sentence before it; remove it")
             sentence.comments[key.strip()] = value.strip(), where
     if not sentence.rows:
         raise InputError(

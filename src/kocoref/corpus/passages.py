@@ -13,15 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from kocoref.corpus.document import Document, Span
+from kocoref.corpus.sources import numbered_lines
 from kocoref.errors import InputError
 
 TYPES = frozenset({"PER", "ORG", "LOC", "OBJ", "EVT"})
 """Person, organisation, place, thing (also a work, animal or idea), event."""
 
-_OPEN = re.compile(r"\[(\d+)(?::([A-Z]+))? ")
+_OPEN = re.compile(r"\[([0-9]{1,9})(?::([A-Z]+))? ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +111,24 @@ def read_passages(path: Path) -> Iterator[Passage]:
     """The passages of one file, in its order.
 
     Raises:
-        InputError: see :func:`parse`; also text before the first ``@`` line.
+        InputError: see :func:`parse`; also text before the first ``@`` line, and a passage without
+            text or id.
     """
     passage_id, first_line, lines = "", 0, []
-    for number, line in enumerate([*path.read_text(encoding="utf-8").splitlines(), "@ "], 1):
-        if line.startswith("@") and not line.startswith("@ "):
-            raise InputError(f"{path}:{number}: a passage begins with '@ ' and its id")
+    for number, raw in chain(numbered_lines(path), [(0, "@ ")]):
+        line = raw.rstrip("\r\n")
+        where = f"{path}:{first_line}"
         if not line.startswith("@"):
+            first_line = first_line or number
             lines.append(line)
             continue
         text = "\n".join(lines).strip()
         if text and not passage_id:
-            raise InputError(f"{path}:{number - 1}: text before the first '@ id' line")
+            raise InputError(f"{where}: text before the first '@ id' line")
+        if passage_id and not text:
+            raise InputError(f"{where}: passage {passage_id} is empty; write its text or remove it")
         if passage_id:
-            yield parse(text, f"{path}:{first_line}", passage_id)
+            yield parse(text, where, passage_id)
+        if (number and not line[2:].strip()) or line[1:2] != " ":
+            raise InputError(f"{path}:{number}: a passage begins with '@ ' and its id")
         passage_id, first_line, lines = line[2:].strip(), number, []

@@ -129,7 +129,7 @@ def json_lines(path: Path) -> Iterator[tuple[str, int, dict[str, object]]]:
             continue
         where = f"{path}:{number}"
         try:
-            value = json.loads(line.rstrip("\r\n"))
+            value = json.loads(line.rstrip("\r\n"), object_pairs_hook=_object)
         except json.JSONDecodeError as error:
             problem = f"{error.msg} at column {error.colno}"
             raise InputError(f"{where}: not JSON ({problem}); mend the line") from None
@@ -140,6 +140,14 @@ def json_lines(path: Path) -> Iterator[tuple[str, int, dict[str, object]]]:
                 f"{where}: {type(value).__name__}, not an object; write one {{...}} a line"
             )
         yield where, number, value
+
+
+def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """The object of some pairs, of which none would be lost."""
+    keys = Counter(key for key, _ in pairs)
+    if len(keys) < len(pairs):
+        raise ValueError(f"key {keys.most_common(1)[0][0]!r} comes twice")
+    return dict(pairs)
 
 
 def string(values: Mapping[str, object], column: str, where: str) -> str:
@@ -194,6 +202,22 @@ def read_rows(
 def _named_rows(source: SourceSettings, columns: Sequence[str]) -> Iterator[_Named]:
     dataset = source.format == "dataset"
     return _dataset_rows(source, columns) if dataset else _file_rows(source, columns)
+
+
+def _readable_columns(present: Sequence[str], columns: Sequence[str], where: str) -> list[str]:
+    """The columns that are read: ``columns``, and the labels that are ``present``.
+
+    Raises:
+        InputError: one of ``columns`` is missing, or one that is read comes twice.
+    """
+    for column in columns:
+        require_column(present, column, where)
+    kept = {*columns, *_ID, *_SOURCE, *_LICENCE}
+    wanted = [name for name in present if name in kept]
+    for name in wanted:
+        if wanted.count(name) > 1:
+            raise InputError(f"{where}: column {name!r} comes twice; rename one")
+    return wanted
 
 
 def _documents(source: SourceSettings, counts: Counter[str]) -> Iterator[tuple[str, Document]]:
@@ -272,10 +296,7 @@ def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
             continue
         if not header:
             header = fields
-            for column in columns:
-                require_column(header, column, where)
-                if header.count(column) > 1:
-                    raise InputError(f"{where}: column {column!r} comes twice; rename one")
+            _readable_columns(header, columns, where)
         elif len(fields) != len(header):
             raise InputError(
                 f"{where}: {len(fields)} fields under a header of {len(header)}; mend the record"
@@ -317,16 +338,14 @@ def _parquet_rows(path: Path, columns: Sequence[str], label: str = "") -> Iterat
             compressed = path.suffix.lower() in _COMPRESSED
             readable = pa.BufferReader(stream.read()) if compressed else stream
             with pq.ParquetFile(readable) as file:
-                present = file.schema_arrow.names
-                for column in columns:
-                    require_column(present, column, label)
-                kept = {*columns, *_ID, *_SOURCE, *_LICENCE}
-                wanted = [name for name in present if name in kept]
+                wanted = _readable_columns(file.schema_arrow.names, columns, label)
                 number = 0
                 for batch in file.iter_batches(_BATCH, columns=wanted):
                     for values in batch.to_pylist():
                         number += 1
                         yield _Row(f"{label}: row {number}", number, values)
+                if number != file.metadata.num_rows:
+                    raise pa.ArrowInvalid(f"{number} of {file.metadata.num_rows} rows")
         except (pa.ArrowException, UnicodeDecodeError) as error:
             problem = " ".join(str(error).split())
             raise InputError(f"{label}: not sound Parquet ({problem}); fetch it again") from None
