@@ -34,8 +34,6 @@ OUT = Path("data/prepared")
 METRICS = Path("metrics/data.json")
 NAMES = Path("data/raw/names.tsv")
 FREQUENT_NOUNS = 100
-TWIN = "~"
-"""Between the id of a passage and the number of its twin."""
 log = logging.getLogger("prepare")
 
 
@@ -89,8 +87,7 @@ def main() -> None:
             metrics["documents"][name] = describe_documents(analysed)
             if name == "train":
                 nouns = Counter(t.form for d in analysed for t in d.tokens if t.tag in NOUN_TAGS)
-                originals = [d for d in analysed if TWIN not in d.id]
-                items, _ = cut_items(originals, settings)
+                items, _ = cut_items(analysed[: len(in_split["train"])], settings)
                 write_items(out / "items" / name, antecedents_only(items))
             else:
                 items, reach = cut_items(analysed, settings)
@@ -151,7 +148,7 @@ def twins(
                 passage, lexicon, random.Random(f"{settings.seed} {number} {document.id}")
             )
             if twin:
-                made.append(replace(twin.document(), id=f"{document.id}{TWIN}{number}"))
+                made.append(replace(twin.document(), id=f"{document.id}~{number}"))
     return made
 
 
