@@ -137,3 +137,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         for name, value in {"HF_HUB_CACHE": "hub", "HF_TOKEN_PATH": "token"}.items():
             monkeypatch.setattr(constants, name, str(tmp_path / value))
         yield server
+
+
+@pytest.fixture
+def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How many times: the second number where only slow tests are asked for (pytest -m slow)."""
+    thorough = request.config.getoption("markexpr") == "slow"
+    return lambda usual, many: many if thorough else usual
