@@ -1,19 +1,21 @@
 """Stage finetune: base and data/prepared → models/finetuned, models/checkpoints, training curves.
 
-Reads the section `finetune` of params.yaml. An interrupted run goes on where it last measured;
-its state is in models/.unfinished and is used only for the same settings, data and base.
+Reads the section `finetune` of params.yaml. A run that was asked to stop (Ctrl-C, SIGTERM) goes
+on from that step, one that was killed from its last measurement; its state is in
+models/.unfinished and is used only for the same settings, data and base.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
+from contextlib import nullcontext
 from hashlib import blake2b
 from pathlib import Path
 
+from kocoref.files import discard
 from kocoref.runtime import accelerate_precision, fix_arithmetic
 from kocoref.settings import FinetuneSettings, load_settings
-from kocoref.stage import run_stage
+from kocoref.stage import interruption_held_back, run_stage
 
 TRAINING_DOCUMENTS = Path("data/prepared/train.jsonl")
 VALIDATION_ITEMS = Path("data/prepared/items/validation")
@@ -131,16 +133,20 @@ def train(settings: FinetuneSettings) -> None:
         mask_share=settings.mask_share,
     )
     workspace = _workspace(settings)
-    state = finetune(
-        settings,
-        checkpoint,
-        phases,
-        replay_stream(documents, maker),
-        row_maker,
-        validate,
-        accelerator,
-        workspace,
-    )
+    # Several processes would not stop after the same step: they go back to the last measurement.
+    alone = accelerator.num_processes == 1
+    with interruption_held_back() if alone else nullcontext(lambda: False) as interrupted:
+        state = finetune(
+            settings,
+            checkpoint,
+            phases,
+            replay_stream(documents, maker),
+            row_maker,
+            validate,
+            accelerator,
+            workspace,
+            interrupted,
+        )
     if accelerator.is_main_process:
         publish(state.best_step, workspace, FINETUNED, CHECKPOINTS)
         write_csv(CURVES / "training.csv", TRAINING_COLUMNS, state.training)
@@ -175,7 +181,7 @@ def _workspace(settings: FinetuneSettings) -> Path:
     workspace = WORKSPACE / digest.hexdigest()
     for other in WORKSPACE.glob("*"):
         if other != workspace:
-            shutil.rmtree(other)
+            discard(other)
     workspace.mkdir(parents=True, exist_ok=True)
     return workspace
 

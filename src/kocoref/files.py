@@ -26,10 +26,19 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield partial
         if partial.is_dir():
-            _remove(path)
+            discard(path)
         os.replace(partial, path)
     finally:
         _remove(partial)
+
+
+def discard(path: Path) -> None:
+    """Remove a file or a directory, of which no half is ever at its path."""
+    doomed = path.with_name(f".{path.name}.old.partial")
+    _remove(doomed)
+    if path.exists():
+        os.replace(path, doomed)
+        _remove(doomed)
 
 
 def _remove(path: Path) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 from kocoref.errors import InputError
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""The signals that ask a process to end: Ctrl-C, and what ``kill`` sends."""
 
 
 def run_stage(main: Callable[[], None], description: str | None) -> None:
@@ -16,6 +22,8 @@ def run_stage(main: Callable[[], None], description: str | None) -> None:
     argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
+    for number in STOPPING:
+        signal.signal(number, _interrupt)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     with one_line_errors():
         main()
@@ -25,13 +33,49 @@ def run_stage(main: Callable[[], None], description: str | None) -> None:
 def one_line_errors() -> Iterator[None]:
     """End the process on a bad input with exit status 2 and one line on standard error.
 
-    An interruption by the user ends it with 130.
+    So does a file that cannot be read or written. A signal that asks to stop ends it with 128 and
+    the signal's number.
     """
     try:
         yield
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        _fail(str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(f"{place}{error.strerror or error}")
+    except KeyboardInterrupt as error:
+        number = error.args[0] if error.args else signal.SIGINT
+        print(f"interrupted by {signal.Signals(number).name}", file=sys.stderr)
+        sys.exit(128 + number)
+
+
+@contextmanager
+def interruption_held_back() -> Iterator[Callable[[], bool]]:
+    """Let the block come to a point where it can stop; gives whether it was asked to.
+
+    It is interrupted when the block ends; a second signal does not wait for that.
+    """
+    caught: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if caught:
+            _interrupt(number, frame)
+        caught.append(number)
+
+    before = {number: signal.signal(number, hold) for number in STOPPING}
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        raise KeyboardInterrupt(caught[0])
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
+
+
+def _fail(problem: str) -> NoReturn:
+    print(f"error: {' '.join(problem.splitlines())}", file=sys.stderr)
+    sys.exit(2)

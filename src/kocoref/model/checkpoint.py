@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -89,11 +91,25 @@ class Checkpoint:
         for name, tensor in self.model.model.state_dict().items():
             kind = self.dtype if tensor.is_floating_point() else tensor.dtype
             weights[name] = converted.setdefault(tensor.data_ptr(), tensor.to(kind))
-        with replacing(directory) as partial:
+        with replacing(directory) as partial, disk_errors(directory):
             self.model.model.save_pretrained(partial, state_dict=weights)
             copying = self.model.copying.state_dict()
             save_file({name: copying[name].to(self.dtype) for name in copying}, partial / COPYING)
             self.tokenizer.save_pretrained(partial)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Say in one line that safetensors could not be written, as on a full disk.
+
+    Raises:
+        InputError: names the path and the reason.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be written: {reason}") from None
 
 
 def load_checkpoint(

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from kocoref.evaluation.measures import LOWER_IS_BETTER
 from kocoref.examples.example import Example
 from kocoref.examples.options import Instance
-from kocoref.files import replacing
+from kocoref.files import discard, replacing
 from kocoref.model.checkpoint import Checkpoint, MaskedPositionModel
 from kocoref.model.objective import KINDS, Row, collate, count_targets, loss_sums
 from kocoref.settings import FinetuneSettings
@@ -51,10 +51,12 @@ def finetune(
     validate: Validate,
     accelerator: Accelerator,
     workspace: Path,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> TrainingState:
     """Train, writing ``checkpoint-N`` directories and a state to resume from to ``workspace``.
 
-    Returns the last state: the curves, the best step, what was seen.
+    Returns the last state: the curves, the best step, what was seen. Once ``interrupted``, it
+    saves the state after the step and returns.
     """
     plan = _plan(settings, phases)
     total = len(plan)
@@ -75,7 +77,7 @@ def finetune(
     model.train()
     progress = tqdm(total=total, initial=state.step, desc="finetune", unit="step",
                     disable=not accelerator.is_local_main_process)  # fmt: skip
-    while state.step < total and not _patience_lost(state, settings):
+    while state.step < total and not _patience_lost(state, settings) and not interrupted():
         _seed_dropout(settings.seed, state.step, accelerator.process_index)
         examples = plan[state.step]
         extra = list(islice(replayed, _replay_count(settings.replay, state.step, len(examples))))
@@ -109,6 +111,9 @@ def finetune(
             _measure(state, checkpoint, settings, validate, accelerator, workspace, anchor)
             save_state(workspace, state, model, optimizer, accelerator)
     progress.close()
+    if interrupted():
+        save_state(workspace, state, model, optimizer, accelerator)
+        log.info("state saved after step %d of %d: the next run goes on from it", state.step, total)
     return state
 
 
@@ -287,4 +292,4 @@ def publish(best_step: int, workspace: Path, finetuned: Path, checkpoints: Path)
             shutil.copytree(path, partial / path.name)
     with replacing(finetuned) as partial:
         shutil.copytree(checkpoints / f"checkpoint-{best_step}", partial)
-    shutil.rmtree(workspace)
+    discard(workspace)

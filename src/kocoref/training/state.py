@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch.optim import AdamW
 
 from kocoref.files import replacing, write_json
+from kocoref.model.checkpoint import disk_errors
 
 
 @dataclass
@@ -44,7 +45,7 @@ def save_state(
     tensors = {f"model.{i}": p.detach().cpu() for i, p in enumerate(model.parameters())}
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in moments.items()}
-    with replacing(workspace / "state") as partial:
+    with replacing(workspace / "state") as partial, disk_errors(workspace / "state"):
         partial.mkdir()
         copies = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
         save_file(copies, partial / "tensors.safetensors")
