@@ -125,17 +125,6 @@ def test_head_that_is_missing_is_refused(name: str, directory: Path, tmp_path: P
     assert f"weights missing ({HEADS[name]}" in refusal(there)
 
 
-def test_pytorch_weights_are_read_where_there_are_no_others(
-    directory: Path, checkpoint: Checkpoint, tmp_path: Path
-) -> None:
-    there = copied(directory, tmp_path / "old")
-    (there / "model.safetensors").unlink()
-    torch.save(checkpoint.model.model.state_dict(), there / "pytorch_model.bin")
-    ids = random_ids(checkpoint, 1, 9)
-    again = load_checkpoint(str(there))
-    assert torch.equal(logits_of(again.model.model, ids), logits_of(checkpoint.model.model, ids))
-
-
 class Executed:
     """A pickle that makes a file when it is read carelessly."""
 
@@ -146,7 +135,7 @@ class Executed:
         return Path.touch, (self.path,)
 
 
-def test_pytorch_weights_cannot_run_code(family: Callable[[str], Path], tmp_path: Path) -> None:
+def test_pickled_weights_are_refused_unread(family: Callable[[str], Path], tmp_path: Path) -> None:
     there = copied(family("bert"), tmp_path / "evil")
     (there / "model.safetensors").unlink()
     torch.save({"x": Executed(tmp_path / "executed")}, there / "pytorch_model.bin")

@@ -90,18 +90,12 @@ def test_only_what_is_needed_is_fetched_and_once(models: Hub) -> None:
     assert len(models.fetched) == 5
 
 
-def test_pytorch_weights_are_fetched_where_there_are_no_others(models: Hub, tiny: Path) -> None:
-    weights = load_checkpoint(str(tiny)).model.model.state_dict()
-    file = tiny.parent / "weights.bin"
-    torch.save(weights, file)
-    files = models.models[NAME]["main"]
-    del files["model.safetensors"], files[COPYING]
-    files["pytorch_model.bin"] = file.read_bytes()
-    loaded = load_checkpoint(NAME).model.model.state_dict()
-    assert all(torch.equal(loaded[name], weights[name]) for name in weights)
-    del files["pytorch_model.bin"]
-    models.models["me/empty"] = {"main": files}
-    assert "cannot be loaded" in refusal("me/empty")
+def test_pickled_weights_are_not_even_fetched(models: Hub) -> None:
+    del models.models[NAME]["main"]["model.safetensors"], models.models[NAME]["main"][COPYING]
+    message = refusal()
+    assert "no safetensors at revision main" in message
+    assert "refs/pr/N" in message
+    assert "pytorch_model.bin" not in models.fetched
 
 
 def test_new_commit_of_a_branch_is_noticed(models: Hub) -> None:
@@ -190,8 +184,7 @@ def reported(hub: Hub, tiny: Path, tmp_path: Path) -> Hub:
     tokenizer = AutoTokenizer.from_pretrained(tiny)
     tokenizer.model_max_length = LENGTH
     there = write_family("deberta-v2", tokenizer, tmp_path / "kf-deberta-base")
-    torch.save(load_checkpoint(str(there)).model.model.state_dict(), there / "pytorch_model.bin")
-    (there / "model.safetensors").unlink()
+    (there / "pytorch_model.bin").write_bytes(b"never read")
     hub.models["kakaobank/kf-deberta-base"] = {"main": files_of(there)}
     path = ROOT / "data/raw/passages/train/encyclopedia.txt"
     texts = [passage.document().text for passage in read_passages(path)]
@@ -270,10 +263,11 @@ def test_setting_of_the_report_runs(stage: Stage, reported: Hub, tmp_path: Path)
         printed += done.stdout + done.stderr
         assert done.returncode == 0, done.stderr
     assert TOKEN not in printed
-    assert {path for path in reported.fetched if path.endswith((".parquet", ".bin"))} == {
+    weights = (".parquet", ".bin", ".safetensors")
+    assert {path for path in reported.fetched if path.endswith(weights)} == {
         "20231101.ko/train-00000-of-00001.parquet", "mrc/train-00000-of-00001.parquet",
         "default/train/0000.parquet", "data/validation-00000-of-00001.parquet",
-        "pytorch_model.bin",
+        "model.safetensors",
     }  # fmt: skip
     project = tmp_path / "project"
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -120,10 +119,9 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Load a local directory or a Hugging Face id, weights in float32.
 
-    No code of the repository is run: weights are safetensors or, in old repositories, PyTorch's
-    own files read as tensors only. ``mixed_precision`` is Accelerate's name of what the model will
-    be trained under. ``max_length`` is how many tokens it shall take at once, None for as many as
-    it does; a saved checkpoint keeps it.
+    Only safetensors are read and no code of the repository is run. ``mixed_precision`` is
+    Accelerate's name of what the model will be trained under. ``max_length`` is how many tokens it
+    shall take at once, None for as many as it does; a saved checkpoint keeps it.
 
     Raises:
         InputError: there is no such checkpoint, it has no tokenizer with a mask token, its masked
@@ -137,14 +135,12 @@ def load_checkpoint(
         model, report = AutoModelForMaskedLM.from_pretrained(
             directory,
             dtype=torch.float32,
-            weights_only=True,
+            use_safetensors=True,
             output_loading_info=True,
             trust_remote_code=False,
             **({"attn_implementation": "eager"} if plain else {}),
         )
-    except (
-        OSError, ValueError, KeyError, RuntimeError, SafetensorError, UnpicklingError
-    ) as error:  # fmt: skip
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"checkpoint {name}: cannot be loaded: {reason}") from None
     _check(name, model, tokenizer, report["missing_keys"])
@@ -183,16 +179,18 @@ def _local_copy(name: str, revision: str | None) -> Path:
     client = hub_client()
     with hub_errors(f"checkpoint {name}", revision or "main", "checkpoint"):
         commit = client.resolve_revision(name, revision=revision)
-        folder = ""
-        for weights in ("*.safetensors", "pytorch_model*.bin"):
-            folder = client.snapshot_download(
-                name,
-                revision=commit,
-                allow_patterns=["*.json", "*.txt", "*.model", weights],
-                ignore_patterns=["*/*"],
-            )
-            if any(Path(folder).glob(weights)):
-                break
+        folder = client.snapshot_download(
+            name,
+            revision=commit,
+            allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"],
+            ignore_patterns=["*/*"],
+        )
+    if not any(Path(folder).glob("*.safetensors")):
+        raise InputError(
+            f"checkpoint {name}: no safetensors at revision {revision or 'main'}, and other files"
+            " can run code; the Hub keeps converted weights at a revision refs/pr/N: set"
+            " finetune.base_revision to it, or save the model with save_pretrained"
+        )
     log.info("checkpoint %s at commit %s", name, Path(folder).name)
     return Path(folder)
 
