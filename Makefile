@@ -1,10 +1,12 @@
 # make repro: everything from text to report.  make test: the tests.  make experiments: every option
-# with every seed, for hours, to docs/experiments.md.  All install what they need.
+# with every seed, for hours, to docs/experiments.md.  make check: style, types, code that comes twice.
+# make verify: a fresh clone gives the bytes of dvc.lock.  make audit: known holes in what is installed.
+# All install what they need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: repro experiments test check
+.PHONY: repro experiments test coverage thorough check verify audit
 
 repro: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" dvc repro
@@ -15,10 +17,23 @@ experiments: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
+coverage: $(VENV)/installed-dev
+	$(BIN)/python -m pytest --cov=src --cov-branch --cov-report=term:skip-covered
+
+thorough: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow
+
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy src
+	$(BIN)/pylint --disable=all --enable=duplicate-code --min-similarity-lines=8 src
+
+verify: $(VENV)/installed
+	PATH="$(abspath $(BIN)):$$PATH" python src/verify.py
+
+audit: $(VENV)/installed-dev
+	$(BIN)/pip-audit --strict --requirement requirements.txt
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from kocoref.errors import InputError
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 """The signals that ask a process to end: Ctrl-C, and what ``kill`` sends."""
+_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
+"""A token of the Hugging Face Hub, which belongs in the environment, where a message finds none."""
 
 
 def run_stage(main: Callable[[], None], description: str | None) -> None:
@@ -77,5 +80,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(problem: str) -> NoReturn:
-    print(f"error: {' '.join(problem.splitlines())}", file=sys.stderr)
+    shown = _TOKEN.sub("hf_…", " ".join(problem.splitlines()))
+    print(f"error: {shown}", file=sys.stderr)
     sys.exit(2)

@@ -424,6 +424,9 @@ def _dataset_listing(api: HfApi, dataset: str, revision: str | None) -> tuple[st
             files = _cached_files(dataset, commit)
         else:
             files = api.list_repo_files(dataset, repo_type="dataset", revision=commit)
+    for file in files:
+        if ".." in Path(file).parts or Path(file).is_absolute():
+            raise InputError(f"{dataset}: lists {file!r}, a path outside of itself; do not use it")
     return commit, sorted(file for file in files if file.endswith(".parquet"))
 
 

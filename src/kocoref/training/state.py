@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from torch.optim import AdamW
 
-from kocoref.files import replacing, write_json
+from kocoref.errors import InputError
+from kocoref.files import read_json, replacing, write_json
 from kocoref.model.checkpoint import disk_errors
 
 
@@ -53,12 +55,24 @@ def save_state(
 
 
 def load_state(workspace: Path, model: torch.nn.Module, optimizer: AdamW) -> TrainingState | None:
-    """Put a saved state back into model and optimizer; None where there is none."""
+    """Put a saved state back into model and optimizer; None where there is none.
+
+    Raises:
+        InputError: the state on disk is not one that was saved here.
+    """
     directory = workspace / "state"
     if not directory.is_dir():
         return None
-    saved = json.loads((directory / "progress.json").read_text(encoding="utf-8"))
-    tensors = load_file(directory / "tensors.safetensors")
+    try:
+        state = TrainingState(**read_json(directory / "progress.json"))
+        _restore(load_file(directory / "tensors.safetensors"), model, optimizer)
+    except (SafetensorError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{directory}: broken ({reason}); delete it to begin anew") from None
+    return state
+
+
+def _restore(tensors: dict[str, Tensor], model: torch.nn.Module, optimizer: AdamW) -> None:
     with torch.no_grad():
         for index, parameter in enumerate(model.parameters()):
             parameter.copy_(tensors[f"model.{index}"])
@@ -69,4 +83,3 @@ def load_state(workspace: Path, model: torch.nn.Module, optimizer: AdamW) -> Tra
             _, number, moment = name.split(".")
             whole["state"].setdefault(int(number), {})[moment] = value
     optimizer.load_state_dict(whole)
-    return TrainingState(**saved)
