@@ -1,0 +1,153 @@
+"""What `make verify` compares, and that prepare gives the same bytes wherever it runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from stages import ROOT, hashes, small_project
+
+import verify
+
+
+def locked(directory: Path, **outs: str) -> Path:
+    """A project whose lock has these outputs of a stage, and one of a frozen stage."""
+    directory.mkdir(exist_ok=True)
+    stages: dict[str, Any] = {"made": {}, "old": {"frozen": True}}
+    (directory / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    entries = [{"path": path, "md5": digest} for path, digest in outs.items()]
+    lock = {"made": {"outs": entries}, "old": {"outs": [{"path": "base", "md5": "f"}]}}
+    (directory / "dvc.lock").write_text(yaml.safe_dump({"stages": lock}))
+    return directory
+
+
+def cached(project: Path, digest: str, **files: str) -> None:
+    """Put the listing of a directory into a project's cache."""
+    path = project / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    path.parent.mkdir(parents=True)
+    listing = [{"relpath": name, "md5": value} for name, value in files.items()]
+    path.write_text(json.dumps(listing), encoding="utf-8")
+
+
+def test_hashes_are_those_of_stages_that_run(tmp_path: Path) -> None:
+    assert verify.hashes(locked(tmp_path, a="1", b="2")) == {"a": "1", "b": "2"}
+
+
+def test_committed_lock_is_read() -> None:
+    found = verify.hashes(ROOT)
+    assert {"data/prepared", "models/finetuned", "metrics/metrics.json"} <= found.keys()
+    assert "models/base" not in found
+
+
+def test_equal_outputs_do_not_differ(tmp_path: Path) -> None:
+    assert verify.differing({"a": "1"}, {"a": "1"}, tmp_path, tmp_path) == []
+
+
+def test_changed_missing_and_new_outputs_are_named(tmp_path: Path) -> None:
+    recorded, made = {"a": "1", "b": "1", "c": "1"}, {"a": "2", "c": "1", "d": "1"}
+    assert verify.differing(recorded, made, tmp_path, tmp_path) == ["a", "b", "d"]
+
+
+def test_files_of_a_directory_are_named_where_they_are_known(tmp_path: Path) -> None:
+    project, clone = tmp_path / "project", tmp_path / "clone"
+    cached(clone, "cd.dir", x="1", y="3", z="4")
+    assert verify.differing({"d": "ab.dir"}, {"d": "cd.dir"}, project, clone) == ["d"]
+    cached(project, "ab.dir", x="1", y="2", w="5")
+    found = verify.differing({"d": "ab.dir"}, {"d": "cd.dir"}, project, clone)
+    assert found == ["d/w", "d/y", "d/z"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "made", "expected"),
+    [
+        ({"a": {"b": 0.5}}, {"a": {"b": 0.5}}, []),
+        ({"a": {"b": 0.5}}, {"a": {"b": 0.519}}, []),
+        ({"a": {"b": 0.5}}, {"a": {"b": 0.53}}, ["a.b 0.5 → 0.53"]),
+        ({"tokens": 1000}, {"tokens": 1019}, []),
+        ({"tokens": 1000}, {"tokens": 1030}, ["tokens 1000 → 1030"]),
+        ({"option": "none"}, {"option": "mixed"}, ["option none → mixed"]),
+        ({"a": 0.1}, {}, ["a 0.1 → None"]),
+        ({}, {"a": 0.0}, ["a None → 0.0"]),
+    ],
+)
+def test_metrics_apart(recorded: object, made: object, expected: list[str]) -> None:
+    assert verify.apart(recorded, made) == expected
+
+
+def test_same_bytes_are_a_success(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    verify.report(3, [], [])
+    assert caplog.messages == ["all 3 outputs have the bytes of dvc.lock"]
+
+
+def test_other_bytes_with_the_same_metrics_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    verify.report(3, ["models/finetuned/model.safetensors"], [])
+    assert "models/finetuned/model.safetensors" in caplog.messages[0]
+    assert "instruction set" in caplog.messages[1]
+
+
+def test_other_metrics_are_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        verify.report(3, ["a"], ["metrics.json: x 0.1 → 0.9"])
+    assert ended.value.code == 1
+    assert "x 0.1 → 0.9" in caplog.text
+
+
+@pytest.mark.holds(
+    "make verify on other bytes with the same metrics",
+    "the files are named, this directory is left alone",
+)
+def test_clone_is_run_anew_and_this_directory_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    project = locked(tmp_path / "project", a="1")
+    (project / "metrics").mkdir()
+    for name in verify.METRICS:
+        (project / "metrics" / name).write_text('{"x": 0.5}', encoding="utf-8")
+    asked: list[list[str]] = []
+
+    def clone_or_make(command: list[Any], check: bool, cwd: Path | None = None) -> None:
+        asked.append([str(part) for part in command[:2]])
+        if command[0] == "git":
+            shutil.copytree(command[-2], command[-1])
+        else:
+            assert cwd
+            locked(cwd, a="2")
+            (cwd / "metrics/metrics.json").write_text('{"x": 0.51}', encoding="utf-8")
+
+    monkeypatch.setattr(verify, "ROOT", project)
+    monkeypatch.setattr(subprocess, "run", clone_or_make)
+    verify.main()
+    assert asked == [["git", "clone"], ["dvc", "repro"]]
+    assert "other bytes than in dvc.lock: a" in caplog.text
+    assert verify.hashes(project) == {"a": "1"}
+
+
+@pytest.mark.slow
+@pytest.mark.holds(
+    "prepare under another hash seed, locale, time zone and directory",
+    "the same bytes",
+)
+def test_prepare_gives_the_same_bytes_wherever_it_runs(tiny: Path, tmp_path: Path) -> None:
+    places = {
+        "here": {"PYTHONHASHSEED": "0"},
+        "띄어 쓴 곳": {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "Asia/Seoul", "PYTHONUTF8": "0"},
+    }
+    made = []
+    for name, environment in places.items():
+        project = small_project(tmp_path / name, tiny)
+        command = [sys.executable, str(ROOT / "src/prepare.py")]
+        done = subprocess.run(
+            command, cwd=project, env=os.environ | environment, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        made.append(hashes(project, "prepare"))
+    assert made[0] == made[1] != {}
