@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import reliability
 from hub import Hub, running_hub
 from huggingface_hub import constants
+from reliability import Claim
 
 from kocoref.corpus.document import Document, Span
 from kocoref.corpus.passages import parse, read_passages
@@ -144,3 +146,44 @@ def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """How many times: the second number where only slow tests are asked for (pytest -m slow)."""
     thorough = request.config.getoption("markexpr") == "slow"
     return lambda usual, many: many if thorough else usual
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-reliability",
+        action="store_true",
+        help="write docs/reliability.md from the claims of the tests that passed",
+    )
+
+
+class ClaimsOfARun:
+    """The claims of the tests of a run, without those of which a case failed or did not run."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Claim] = {}
+        self._passed: set[str] = set()
+        self._failed: set[str] = set()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            mark = item.get_closest_marker("holds")
+            if mark:
+                test = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
+                self._claims[item.nodeid] = Claim(test, *mark.args)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        claim = self._claims.get(report.nodeid)
+        if claim and not report.passed:
+            self._failed.add(claim.test)
+        elif claim and report.when == "call":
+            self._passed.add(claim.test)
+
+    def pytest_sessionfinish(self) -> None:
+        shown = self._passed - self._failed
+        kept = [claim for claim in self._claims.values() if claim.test in shown]
+        reliability.PAGE.write_text(reliability.page(kept), encoding="utf-8")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--write-reliability"):
+        config.pluginmanager.register(ClaimsOfARun())

@@ -172,6 +172,10 @@ def test_sound_file_is_read_whole(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.holds(
+    "1,200 damaged files: JSON Lines, Parquet, CSV, text, spans, CoNLL, CorefUD, passages",
+    "read, with as many documents as the file holds, or refused in one line that names the file",
+)
 def test_damaged_file_is_read_or_refused(
     name: str, tmp_path: Path, often: Callable[[int, int], int]
 ) -> None:
@@ -198,6 +202,10 @@ def test_damaged_file_is_read_or_refused(
     assert outcomes["read"] > 0 or name == "x.parquet"
 
 
+@pytest.mark.holds(
+    "50 damaged params.yaml",
+    "read, or refused in one line",
+)
 def test_damaged_params_are_read_or_refused(
     tmp_path: Path, often: Callable[[int, int], int]
 ) -> None:
@@ -239,6 +247,10 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ('prepare: {"se\\ned": 1}', "prepare.se"),
     ],
 )
+@pytest.mark.holds(
+    "params.yaml with nesting without end, aliases that multiply, code, keys that come twice",
+    "refused in one short line",
+)
 def test_hostile_params_are_refused_in_short(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text, encoding="utf-8")
@@ -271,6 +283,10 @@ def test_committed_params_have_no_key_twice(tmp_path: Path) -> None:
         ("p.txt", b"@ a\n[" + b"9" * 5000 + b":PER a]", ":1: passage a: '[' that opens no"),
     ],
 )
+@pytest.mark.holds(
+    "keys, columns and documents that hide one another",
+    "refused at their line",
+)
 def test_what_would_be_lost_is_refused(
     name: str, content: bytes, expected: str, tmp_path: Path
 ) -> None:
@@ -300,6 +316,10 @@ VALUES = st.lists(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(values=VALUES)
+@pytest.mark.holds(
+    "tables of any text, blank or missing",
+    "rows used + rows counted as empty = rows in the file",
+)
 def test_every_row_is_used_or_counted(form: str, values: list[str | None], tmp_path: Path) -> None:
     path = tmp_path / f"x.{form}"
     if form == "jsonl":

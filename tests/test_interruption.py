@@ -74,6 +74,10 @@ def test_undisturbed_stage_makes_its_outs(stage: str, undisturbed: dict[str, Pat
 
 
 @pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.holds(
+    "kill -9 at random moments of every stage",
+    "the next run has the bytes of an undisturbed one, nothing is left over",
+)
 def test_killed_stage_finishes_as_if_nothing_had_happened(
     stage: str,
     undisturbed: dict[str, Path],
@@ -99,6 +103,10 @@ def steps_saved(project: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.holds(
+    "Ctrl-C and SIGTERM in finetune",
+    "saved at the step, one line, status 130 or 143; the next run goes on to the same bytes",
+)
 def test_finetune_that_is_asked_to_stop_saves_its_step(
     number: signal.Signals, undisturbed: dict[str, Path], copy_of: Callable[[str], Path]
 ) -> None:
@@ -128,6 +136,10 @@ def ask_to_stop(pid: int, project: Path, number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "finetune"])
+@pytest.mark.holds(
+    "SIGTERM in the other stages",
+    "they end without a traceback; the next run has the same bytes",
+)
 def test_other_stages_stop_at_once(
     stage: str, undisturbed: dict[str, Path], copy_of: Callable[[str], Path]
 ) -> None:
@@ -142,6 +154,10 @@ def test_other_stages_stop_at_once(
 
 
 @pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.holds(
+    "data, models and metrics gone",
+    "one line, status 2, no output begun",
+)
 def test_stage_without_what_it_reads_says_so_in_one_line(
     stage: str, copy_of: Callable[[str], Path]
 ) -> None:
@@ -174,6 +190,10 @@ class Full:
         monkeypatch.setattr(Path, "write_text", refuse)
 
 
+@pytest.mark.holds(
+    "a full disk under a metrics file",
+    "one line, the old file kept, nothing left over",
+)
 def test_full_disk_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,6 +220,10 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.holds(
+    "no room for weights",
+    "one line, the old checkpoint kept, nothing left over",
+)
 def test_no_room_for_weights_is_one_line(tiny: Path, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(str(tiny))
     checkpoint.save(tmp_path / "kept")
@@ -212,6 +236,10 @@ def test_no_room_for_weights_is_one_line(tiny: Path, tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in (tmp_path / "kept").iterdir()} == before
 
 
+@pytest.mark.holds(
+    "a directory that may not be written",
+    "one line",
+)
 def test_directory_that_may_not_be_written_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,6 +254,10 @@ def test_directory_that_may_not_be_written_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.holds(
+    "a process that ends at any call while it replaces a directory",
+    "the old directory, the new one or none is there, never a half",
+)
 def test_directory_is_never_half_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped at any call that changes the disk, the old directory, none or the new is there."""
     seen = set()

@@ -94,12 +94,20 @@ def check(document: Document) -> None:
 
 
 @pytest.mark.parametrize("name", ODD)
+@pytest.mark.holds(
+    "emoji, decomposed Hangul, no width, right to left, [MASK], one character, only pronouns",
+    "every span is inside its text and reads as it claims",
+)
 def test_spans_of_odd_text_are_what_they_claim(name: str, analyzer: Analyzer) -> None:
     check(analysed_as(ODD[name], analyzer))
 
 
 @settings(max_examples=150, deadline=None)
 @given(text=st.lists(PIECES, min_size=1, max_size=12).map("".join))
+@pytest.mark.holds(
+    "150 random mixtures of such pieces",
+    "every span is inside its text and reads as it claims",
+)
 def test_spans_of_any_text_are_what_they_claim(analyzer: Analyzer, text: str) -> None:
     check(analysed_as(text, analyzer))
 
@@ -116,6 +124,10 @@ def seen(document: Document) -> list[tuple[str, str, str]]:
         lambda text: "\u200b".join(text),
         lambda text: "".join(f"\ufeff{unicodedata.normalize('NFD', c)}" for c in text),
     ],
+)
+@pytest.mark.holds(
+    "decomposed Hangul and invisible characters in a story",
+    "the tokens of the story as it looks",
 )
 def test_text_that_looks_the_same_is_read_the_same(
     spoil: Callable[[str], str], analyzer: Analyzer
@@ -152,6 +164,10 @@ def test_pieces_hold_the_whole_text(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
+@pytest.mark.holds(
+    "a megabyte on one line, 100,000 characters of pronouns, of one word, of faces",
+    "no hang, spans inside the text",
+)
 def test_long_text_takes_its_time_and_no_more(name: str, analyzer: Analyzer) -> None:
     text = LONG[name]
     started = time.process_time()
@@ -184,6 +200,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.holds(
+    "odd texts of every kind, blank ones too, through prepare",
+    "documents kept + documents counted as left out = documents read",
+)
 def test_every_document_is_prepared_or_counted(project: Path) -> None:
     prepare.main()
     documents = {

@@ -76,6 +76,10 @@ def all_imported(script: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("stage", SETTINGS)
+@pytest.mark.holds(
+    "dvc.yaml against the imports of every stage",
+    "each stage declares exactly the modules it imports",
+)
 def test_code_dependencies_are_the_imports(stage: str) -> None:
     script = f"src/{stage}.py"
     declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
@@ -90,6 +94,10 @@ def test_costly_stages_can_be_in_the_run_cache(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(SETTINGS.keys() - {"measure_base"}))
+@pytest.mark.holds(
+    "dvc.yaml against params.yaml",
+    "each stage declares exactly the keys of its section",
+)
 def test_params_are_the_keys_of_its_own_section(stage: str) -> None:
     keys = {f"{stage}.{name}" for name in SETTINGS[stage].model_fields}
     assert set(STAGES[stage]["params"]) == keys

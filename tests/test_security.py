@@ -63,6 +63,10 @@ def test_trap_works(witness: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "pytorch_model.pt"])
+@pytest.mark.holds(
+    "a pickle that would run code, as weights",
+    "refused, nothing run",
+)
 def test_pickled_weights_are_refused_unread(name: str, copied: Path, witness: Path) -> None:
     (copied / "model.safetensors").unlink()
     (copied / name).write_bytes(pickle.dumps({"weight": Trap(witness)}))
@@ -80,6 +84,10 @@ def test_sound_torch_file_is_refused_too(copied: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", COPYING])
+@pytest.mark.holds(
+    "a pickle under the name of safetensors",
+    "refused, nothing run",
+)
 def test_pickle_under_the_name_of_weights_is_refused(
     name: str, copied: Path, witness: Path
 ) -> None:
@@ -91,6 +99,10 @@ def test_pickle_under_the_name_of_weights_is_refused(
 
 
 @pytest.mark.parametrize("broken", ["tensors.safetensors", "progress.json"])
+@pytest.mark.holds(
+    "a pickle as the state of an unfinished run",
+    "refused, nothing run",
+)
 def test_pickled_state_is_refused(broken: str, tmp_path: Path, witness: Path) -> None:
     directory = tmp_path / "state"
     directory.mkdir()
@@ -103,6 +115,10 @@ def test_pickled_state_is_refused(broken: str, tmp_path: Path, witness: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["bert", "anew"])
+@pytest.mark.holds(
+    "a model directory with code of its own",
+    "the code is not run",
+)
 def test_code_beside_weights_is_not_run(kind: str, copied: Path, witness: Path) -> None:
     code = f"from pathlib import Path\nPath({str(witness)!r}).touch()\nclass Anew: pass\n"
     (copied / "anew.py").write_text(code, encoding="utf-8")
@@ -126,6 +142,10 @@ def dotted(node: ast.expr) -> str:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.holds(
+    "every source file",
+    "no pickle, no archive, no shell, no remote code",
+)
 def test_code_has_no_way_to_run_data(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -155,6 +175,10 @@ def test_unsafe_yaml_is_refused(tmp_path: Path, witness: Path) -> None:
 @pytest.mark.parametrize(
     "file", ["../../train.parquet", "/tmp/train.parquet", "a/../train.parquet"]
 )
+@pytest.mark.holds(
+    "a data set that lists paths outside of itself",
+    "refused, nothing fetched",
+)
 def test_data_set_that_lists_a_path_outside_is_refused(
     file: str, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +201,10 @@ def test_name_of_a_gold_set_is_no_path(name: str, tmp_path: Path) -> None:
 # ---- tokens
 
 
+@pytest.mark.holds(
+    "a token, and a Hub that fails in every way",
+    "the token is in no log, message or file",
+)
 def test_token_is_in_no_log_message_or_document(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str], tmp_path: Path,
@@ -199,6 +227,10 @@ def test_token_is_in_no_log_message_or_document(
     assert not any(TOKEN.encode() in path.read_bytes() for path in kept)
 
 
+@pytest.mark.holds(
+    "a token written into params.yaml",
+    "refused without repeating it",
+)
 def test_token_in_params_is_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(f"prepare: {{token: {TOKEN}, {TOKEN}: 1}}", encoding="utf-8")
