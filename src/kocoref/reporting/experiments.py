@@ -42,6 +42,7 @@ def write_page(found: Comparison) -> str:
         "interval of a paired bootstrap over documents excludes zero. pseudo-bpc is in bits per "
         "character, lower is better.",
         "![Accuracy by row](experiments/accuracy.png)",
+        "Means; the bars are the 95 % intervals of the differences from the base.",
         "![Coref@5 against antecedent accuracy](experiments/at_5.png)",
         "## Differences from the base",
         *_differences(found),
@@ -386,14 +387,14 @@ def _accuracy_figure(found: Comparison) -> Figure:
         lines = {"base": base, "best trivial baseline": best_trivial(found, measure)[1]}
         if TRAINED in found.baselines:
             lines["salience ranker"] = found.baselines[TRAINED][measure]
-        for (label, value), colour in zip(
-            lines.items(), ("#999999", "#D55E00", "#009E73"), strict=False
-        ):
-            axes.axvline(100 * value, color=colour, linestyle="--", label=label)
+        styles = (("#999999", "-"), ("#D55E00", "--"), ("#009E73", ":"))
+        for (label, value), (colour, line) in zip(lines.items(), styles, strict=False):
+            axes.axvline(100 * value, color=colour, linestyle=line, label=label, zorder=0)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel(f"{SHOWN[measure]} (%), 95% interval of the difference from the base")
-    panels[0].legend(loc="lower right", frameon=False)
+        axes.set_xlabel(f"{SHOWN[measure]} (%)")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
 
 
@@ -402,7 +403,8 @@ def _at_5_figure(found: Comparison) -> Figure:
     axes = figure.subplots()
     points = {"base": found.base} | {
         name: {m: found.mean(name, m) for m in ("coref_at_5", "antecedent_accuracy")}
-        for name in found.rows()
+        for name, (run, *_) in found.rows().items()
+        if run.seed is not None  # a row that does not train is the base
     }
     for name, point in points.items():
         place = 100 * point["coref_at_5"], 100 * point["antecedent_accuracy"]
@@ -412,7 +414,8 @@ def _at_5_figure(found: Comparison) -> Figure:
     axes.axvline(100 * value, color="#D55E00", linestyle="--", label=f"{rule} guess")
     axes.set_xlabel("Coref@5 (%)")
     axes.set_ylabel("Antecedent accuracy (%)")
-    axes.legend(loc="lower right", frameon=False)
+    axes.margins(x=0.15)
+    figure.legend(loc="outside upper center", frameon=False)
     return figure
 
 
