@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 import torch
+from hub import TOKEN, Hub, parquet
 from safetensors.torch import load_file
-from test_sources import TOKEN, Hub, failure, hub, parquet, read
+from test_sources import failure, read
 from torch.optim import AdamW
 
 from kocoref.errors import InputError
@@ -22,8 +23,6 @@ from kocoref.model.checkpoint import COPYING, load_checkpoint
 from kocoref.settings import PrepareSettings, load_settings
 from kocoref.stage import one_line_errors
 from kocoref.training.state import load_state
-
-__all__ = ["hub"]  # a fixture
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -183,7 +182,7 @@ def test_data_set_that_lists_a_path_outside_is_refused(
     file: str, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    hub.repos["me/set"] = {"main": {file: parquet(text=["가"])}}
+    hub.datasets["me/set"] = {"main": {file: parquet(text=["가"])}}
     assert "a path outside of itself" in failure("me/set", "dataset")
     assert hub.fetched == []
 
@@ -209,7 +208,7 @@ def test_token_is_in_no_log_message_or_document(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str], tmp_path: Path,
 ) -> None:  # fmt: skip
-    hub.repos["me/set"] = {"main": {"train.parquet": parquet(text=["가"])}}
+    hub.datasets["me/set"] = {"main": {"train.parquet": parquet(text=["가"])}}
     hub.private.add("me/set")
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     caplog.set_level(logging.DEBUG)
