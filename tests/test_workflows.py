@@ -66,7 +66,13 @@ class TestEach:
 def test_checks_are_lint_types_duplicates_and_tests_with_branches() -> None:
     assert {"make check", "make coverage"} <= set(commands("checks.yml").split("\n"))
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    for tool in ("ruff check", "ruff format --check", "mypy src", "duplicate-code", "--cov-branch"):
+    for tool in (
+        "ruff check",
+        "ruff format --check",
+        "mypy src",
+        "test_duplicates",
+        "--cov-branch",
+    ):
         assert tool in makefile
 
 
