@@ -78,17 +78,16 @@ def run(plan: ExperimentsSettings) -> None:
     results: dict[str, Any] = {"common": plan.common, "resamples": RESAMPLES, "runs": []}
     order = {row: number for number, row in enumerate(plan.rows)}
     todo = [
-        (row, seed, {k: v for k, v in params.items() if k != "seeds"})
+        (row, seed)
         for seed in (None, *plan.seeds)
-        for row, params in plan.rows.items()
-        if params.get("seeds", True) == (seed is not None)
+        for row in plan.rows
+        if seed in _seeds(plan, row)
     ]
     with tqdm(total=len(todo) + len(plan.templates), unit="run", desc="experiments") as progress:
-        for row, seed, params in todo:
+        for row, seed in todo:
             name = _name(row, seed)
-            own = params if seed is None else params | {"finetune.seed": seed}
-            minutes = _experiment(name, plan.common | own)
-            _add(results, name, row, seed, params, known.get(name, minutes))
+            minutes = _experiment(name, _params(plan, row, seed))
+            _add(results, name, row, seed, _own_params(plan, row), known.get(name, minutes))
             results["runs"].sort(key=lambda run: order[run["row"]])
             write_json(RESULTS, results | {"templates": {}})
             progress.update()
@@ -119,12 +118,9 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
         for source in sources
     ]
     found: dict[str, Any] = {}
-    for row, params in tqdm(plan.rows.items(), unit="row", desc="gold"):
-        own = {key: value for key, value in params.items() if key != "seeds"}
-        if params.get("seeds", True):
-            own["finetune.seed"] = plan.seeds[0]
+    for row in tqdm(plan.rows, unit="row", desc="gold"):
         name = f"gold-{row}"
-        _experiment(name, plan.common | own | {"prepare.gold": gold})
+        _experiment(name, _params(plan, row, _seeds(plan, row)[0]) | {"prepare.gold": gold})
         metrics = _json(name, "metrics/metrics.json")["gold"]
         significance = _json(name, "metrics/significance.json")
         slices = _json(name, "metrics/slices.json")
@@ -142,6 +138,22 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
                 "slices": slices[f"{label}.finetuned"],
             }
         write_json(RESULTS, results | {"gold": found})
+
+
+def _seeds(plan: ExperimentsSettings, row: str) -> Sequence[int | None]:
+    """The seeds of a row; None alone for one that does not train."""
+    return plan.seeds if plan.rows[row].get("seeds", True) else [None]
+
+
+def _own_params(plan: ExperimentsSettings, row: str) -> dict[str, Any]:
+    """The params that a row says itself."""
+    return {key: value for key, value in plan.rows[row].items() if key != "seeds"}
+
+
+def _params(plan: ExperimentsSettings, row: str, seed: int | None) -> dict[str, Any]:
+    """All params of the experiment of a row and seed."""
+    seeded = {} if seed is None else {"finetune.seed": seed}
+    return plan.common | _own_params(plan, row) | seeded
 
 
 def _asking(template: str) -> dict[str, Any]:
