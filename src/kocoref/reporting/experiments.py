@@ -75,9 +75,9 @@ def _head(found: Comparison) -> list[str]:
         "# The comparison of options",
         "Made by `make experiments` from `metrics/experiments.json`; no number here is written by "
         "hand. The report behind this project ends on a guess, that training on pronouns would "
-        "raise its measures; here every option is trained with several seeds on the embedded "
-        f"passages and measured on the same {len(found.documents)} test passages. All rows have "
-        f"{common} and otherwise `params.yaml`.",
+        "raise its measures; here every option is trained on the embedded passages, with as many "
+        f"seeds as Cost says, and measured on the same {len(found.documents)} test passages. All "
+        f"rows have {common} and otherwise `params.yaml`.",
     ]
 
 
