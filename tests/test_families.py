@@ -16,6 +16,7 @@ import torch
 from conftest import SENTENCES
 from families import FAMILIES, LENGTH, PADDING, byte_level, unigram, write_family
 from safetensors.torch import load_file, save_file
+from test_security import Trap
 from tokenizers.decoders import ByteLevel
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerBase
@@ -125,20 +126,10 @@ def test_head_that_is_missing_is_refused(name: str, directory: Path, tmp_path: P
     assert f"weights missing ({HEADS[name]}" in refusal(there)
 
 
-class Executed:
-    """A pickle that makes a file when it is read carelessly."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
-
-
 def test_pickled_weights_are_refused_unread(family: Callable[[str], Path], tmp_path: Path) -> None:
     there = copied(family("bert"), tmp_path / "evil")
     (there / "model.safetensors").unlink()
-    torch.save({"x": Executed(tmp_path / "executed")}, there / "pytorch_model.bin")
+    torch.save({"x": Trap(tmp_path / "executed")}, there / "pytorch_model.bin")
     assert "cannot be loaded" in refusal(there)
     assert not (tmp_path / "executed").exists()
 
