@@ -82,10 +82,10 @@ def test_what_an_earlier_failure_left_is_cleared(tmp_path: Path) -> None:
     assert list((tmp_path / "model").iterdir()) == []
 
 
-def test_json_keeps_korean_and_the_order_of_keys(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"나": 1, "가": [2]})
+def test_json_keeps_korean_and_the_order_of_keys_and_numbers_in_a_row(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"나": 1, "가": [2, -0.5, 1e-07], "다": ["라"]})
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
-    assert text == '{\n  "나": 1,\n  "가": [\n    2\n  ]\n}\n'
+    assert text == '{\n  "나": 1,\n  "가": [2, -0.5, 1e-07],\n  "다": [\n    "라"\n  ]\n}\n'
 
 
 def test_json_without_a_number_is_refused_and_the_old_file_kept(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_json_without_a_number_is_refused_and_the_old_file_kept(tmp_path: Path) 
 
 
 def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
-    value = {"나": [1, 0.5, None, True], "가": {}}
+    value = {"나": [1, 0.5, None, True], "가": {}, "[\n1]": "[\n  2,\n  3\n]", "다": [[], [1]]}
     write_json(tmp_path / "a.json", value)
     assert read_json(tmp_path / "a.json") == value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from kocoref.errors import InputError
+
+_NUMBERS = re.compile(r"\[\n[-+.\deE,\s]+\]")
+"""An indented JSON array of numbers; no string holds one, since a line in it does not break."""
 
 
 @contextmanager
@@ -49,9 +53,10 @@ def _remove(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, keys in the order given, Korean as it is."""
+    """Write indented JSON, keys in the order given, Korean as it is, numbers of a list in a row."""
     with replacing(path) as partial:
         text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+        text = _NUMBERS.sub(lambda numbers: json.dumps(json.loads(numbers[0])), text)
         partial.write_text(text + "\n", encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kocoref.errors import InputError
+from kocoref.errors import InputError, one_line
 
 PARAMS = Path("params.yaml")
 _NOT_YAML = (
@@ -225,7 +225,7 @@ def _read_yaml(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; run from the project's directory") from None
     except _NOT_YAML as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: not YAML: {one_line(error)}") from None
 
 
 def _validated(kind: type[AnySection], value: Any, path: Path, name: str) -> AnySection:

@@ -30,7 +30,7 @@ from huggingface_hub import HfApi, is_offline_mode, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from kocoref.corpus.document import Document
-from kocoref.errors import InputError
+from kocoref.errors import InputError, one_line
 from kocoref.hub import hub_client, hub_errors
 from kocoref.settings import SourceSettings
 
@@ -347,7 +347,7 @@ def _parquet_rows(path: Path, columns: Sequence[str], label: str = "") -> Iterat
                 if number != file.metadata.num_rows:
                     raise pa.ArrowInvalid(f"{number} of {file.metadata.num_rows} rows")
         except (pa.ArrowException, UnicodeDecodeError) as error:
-            problem = " ".join(str(error).split())
+            problem = one_line(error)
             raise InputError(f"{label}: not sound Parquet ({problem}); fetch it again") from None
 
 
@@ -375,7 +375,7 @@ def _opened(path: Path) -> Iterator[BufferedIOBase]:
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.strerror:
             raise InputError(f"{path}: {error.strerror}; check the file") from None
-        problem = " ".join(str(error).split())
+        problem = one_line(error)
         raise InputError(f"{path}: damaged or cut short ({problem}); fetch it again") from None
 
 

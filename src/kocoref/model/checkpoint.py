@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from kocoref.errors import InputError
+from kocoref.errors import InputError, one_line
 from kocoref.files import replacing
 from kocoref.hub import hub_client, hub_errors
 from kocoref.model.copying import CopyHead, References
@@ -107,7 +107,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"{path}: cannot be written: {reason}") from None
 
 
@@ -141,7 +141,7 @@ def load_checkpoint(
             **({"attn_implementation": "eager"} if plain else {}),
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"checkpoint {name}: cannot be loaded: {reason}") from None
     _check(name, model, tokenizer, report["missing_keys"])
     if max_length is not None:
@@ -220,7 +220,7 @@ def _load_copying(name: str, model: MaskedPositionModel, directory: Path) -> Non
         try:
             model.copying.load_state_dict(load_file(directory / COPYING))
         except (RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise InputError(
                 f"checkpoint {name}: {COPYING} does not fit the model: {reason}; delete it to begin"
                 " with an untrained copying head"

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import AdamW
 
-from kocoref.errors import InputError
+from kocoref.errors import InputError, one_line
 from kocoref.files import read_json, replacing, write_json
 from kocoref.model.checkpoint import disk_errors
 
@@ -67,7 +67,7 @@ def load_state(workspace: Path, model: torch.nn.Module, optimizer: AdamW) -> Tra
         state = TrainingState(**read_json(directory / "progress.json"))
         _restore(load_file(directory / "tensors.safetensors"), model, optimizer)
     except (SafetensorError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(f"{directory}: broken ({reason}); delete it to begin anew") from None
     return state
 
