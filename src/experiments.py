@@ -38,6 +38,8 @@ PAGE = Path("docs/experiments.md")
 FIGURES = Path("docs/experiments")
 RESAMPLES = 2000
 DPI = 120
+GOLD_ALONE = {"prepare.max_test_documents": 1, "evaluate.pseudo_documents": 0}
+"""The test passages are measured already: on gold sets they would only take time."""
 log = logging.getLogger("experiments")
 
 
@@ -120,7 +122,8 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
     found: dict[str, Any] = {}
     for row in tqdm(plan.rows, unit="row", desc="gold"):
         name = f"gold-{row}"
-        _experiment(name, _params(plan, row, _seeds(plan, row)[0]) | {"prepare.gold": gold})
+        params = _params(plan, row, _seeds(plan, row)[0]) | GOLD_ALONE | {"prepare.gold": gold}
+        _experiment(name, params)
         metrics = _json(name, "metrics/metrics.json")["gold"]
         significance = _json(name, "metrics/significance.json")
         slices = _json(name, "metrics/slices.json")

@@ -530,6 +530,24 @@ def test_answers_name_their_differences() -> None:
     assert "against the base: pseudo-bpc 3.500 → 3.800 (+0.300 [+0.300, +0.300]" in forgot
 
 
+def test_parts_of_the_pronoun_row_are_told_by_the_rows_without_them() -> None:
+    made = [
+        run_of("pronoun", 1, antecedent_accuracy=0.4, copy_accuracy=0.4),
+        run_of("pronoun_without_ranking", 1, antecedent_accuracy=0.3, copy_accuracy=0.45),
+        run_of("pronoun_without_pulls", 1, antecedent_accuracy=0.4, pseudo_bpc=3.6),
+    ]
+    text = answer(comparison_of(*made), "What is each part")
+    assert "ranking: Antecedent accuracy +10.0 points [+10.0, +10.0], p = 0.0100, better" in text
+    assert "Copying accuracy -5.0 points [-5.0, -5.0], p = 0.0100, worse" in text
+    _, pulls = text.split("; pulls: ")
+    assert pulls.startswith("Antecedent accuracy +0.0 points")
+    assert "pseudo-bpc -0.100 [-0.100, -0.100], p = 0.0100, better." in pulls
+    for missing in (made[:1], made[1:]):
+        assert not any(
+            a.startswith("**What is each part") for a in answers(comparison_of(*missing))
+        )
+
+
 def test_what_helps_is_the_best_row_beside_the_baselines() -> None:
     text = answer(whole(), "What helps?")
     assert (

@@ -26,6 +26,9 @@ SHOWN: Final = {
     "pseudo_bpc": "pseudo-bpc",
 }
 PRONOUN_MEASURES: Final = ("coref_f1", "coref_at_5", "antecedent_accuracy", "copy_accuracy")
+PART_MEASURES: Final = ("antecedent_accuracy", "copy_accuracy", "pseudo_bpc")
+WITHOUT: Final = "pronoun_without_"
+"""How the rows are called that lack a part of the row `pronoun`."""
 TRAINED: Final = "salience"
 """The baseline that learned; the other baselines are trivial."""
 
@@ -204,6 +207,16 @@ def _answers(found: Comparison) -> list[str]:
             "**Was it forgetting?** `entity_anchor` against `entity`, a pull back to the base "
             f"added: {_contrast(found, 'entity_anchor', 'entity', measures)}. Beside that, "
             f"`entity` against the base: {_change(found, 'entity', 'pseudo_bpc')}."
+        )
+    without = [row for row in rows if row.startswith(WITHOUT)]
+    if "pronoun" in rows and without:
+        parts = "; ".join(
+            f"{row.removeprefix(WITHOUT)}: {_contrast(found, 'pronoun', row, PART_MEASURES)}"
+            for row in without
+        )
+        blocks.append(
+            "**What is each part of `pronoun` worth?** `pronoun` minus the same without it, so "
+            f"that better means worth having: {parts}."
         )
     blocks += [_answer_best(found), _answer_at_5(found)]
     return blocks
