@@ -24,9 +24,13 @@ from torch import Tensor
 SECONDS = 300
 KEYS: dict[str, Any] = {
     "option": "mixed", "max_examples": 24, "evaluations": 2, "select_by": "last",
-    "learning_rate": 0.0005, "batch_tokens": 60,
+    "learning_rate": 0.0005, "batch_tokens": 60, "copy_salience": False,
 }  # fmt: skip
-"""Six steps with losses of every kind, in batches of a row or two."""
+"""Six steps in batches of a row or two.
+
+A factor of salience that few candidates have may have a gradient of rounding only, which AdamW makes
+a step of; so salience is left out.
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -117,19 +121,20 @@ def farthest(one: Path, other: Path) -> float:
 )
 @pytest.mark.holds(
     "finetune on two processes, also where there is a batch for one of them only",
-    "losses of one process but for 1e-5, weights but for 2e-5; one process writes",
+    "losses and weights of one process but for 1e-5; one process writes",
 )
 def test_two_processes_are_as_one(prepared: Path, tmp_path: Path, keys: dict[str, Any]) -> None:
     one = alone(copied(prepared, tmp_path / "one", **keys))
     idle = copied(prepared, tmp_path / "idle", **keys)
     before = {path for path in idle.rglob("*") if path.is_file()}
     two = together(copied(prepared, tmp_path / "two", **keys), idle)
-    kinds = {"mlm", "target"} | ({"nouns", "rank", "copy"} if "option" not in keys else set())
+    # Names of the passages are not in the tiny vocabulary: no exact answers, no ranking.
+    kinds = {"mlm"} | ({"nouns", "copy"} if "option" not in keys else set())
     assert {f"loss_{kind}" for kind in kinds} <= {key for row in curve(one) for key in row}
     for row, expected in zip(curve(two), curve(one), strict=True):
         assert row == pytest.approx(expected, abs=1e-5)
     assert summary(two) == pytest.approx(summary(one), abs=1e-3)
-    assert farthest(two, one) < 2e-5
+    assert farthest(two, one) < 1e-5
     assert {path for path in idle.rglob("*") if path.is_file()} == before | {idle / "finetune1.log"}
 
 
