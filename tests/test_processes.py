@@ -28,8 +28,8 @@ KEYS: dict[str, Any] = {
 }  # fmt: skip
 """Six steps in batches of a row or two.
 
-A factor of salience that few candidates have may have a gradient of rounding only, which AdamW makes
-a step of; so salience is left out.
+A factor of salience that few candidates have may have a gradient of rounding only, of which AdamW
+makes a step: salience is left out.
 """
 pytestmark = pytest.mark.slow
 
