@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from kocoref.files import discard
-from kocoref.runtime import accelerate_precision, fix_arithmetic
+from kocoref.runtime import accelerate_precision, fix_arithmetic, memory_errors
 from kocoref.settings import FinetuneSettings, load_settings
 from kocoref.stage import interruption_held_back, run_stage
 
@@ -71,6 +71,7 @@ def check(settings: FinetuneSettings) -> None:
         raise InputError(f"finetune: {', '.join(weights)} are all 0: nothing to learn")
 
 
+@memory_errors("finetune.batch_tokens", "finetune.max_length, window or reading_window")
 def train(settings: FinetuneSettings) -> None:
     """Train by the settings; torch is imported here, after its arithmetic was fixed."""
     from accelerate import Accelerator
@@ -91,6 +92,7 @@ def train(settings: FinetuneSettings) -> None:
 
     set_seed(settings.seed)
     accelerator = Accelerator(mixed_precision=accelerate_precision(settings.mixed_precision))
+    log.disabled = not accelerator.is_main_process
     checkpoint = load_checkpoint(
         settings.base, settings.base_revision, accelerator.mixed_precision, settings.max_length
     )
@@ -132,7 +134,8 @@ def train(settings: FinetuneSettings) -> None:
         ranked_share=settings.ranked_share,
         mask_share=settings.mask_share,
     )
-    workspace = _workspace(settings)
+    with accelerator.main_process_first():  # the others find it cleared
+        workspace = _workspace(settings)
     # Several processes would not stop after the same step: they go back to the last measurement.
     alone = accelerator.num_processes == 1
     with interruption_held_back() if alone else nullcontext(lambda: False) as interrupted:
@@ -147,6 +150,7 @@ def train(settings: FinetuneSettings) -> None:
             workspace,
             interrupted,
         )
+    accelerator.wait_for_everyone()  # all have read the state, which is now dropped
     if accelerator.is_main_process:
         publish(state.best_step, workspace, FINETUNED, CHECKPOINTS)
         write_csv(CURVES / "training.csv", TRAINING_COLUMNS, state.training)

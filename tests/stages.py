@@ -71,7 +71,10 @@ def write_params(directory: Path, params: dict[str, Any]) -> None:
 
 
 def start(stage: str, project: Path, **environment: str) -> ForkServerProcess:
-    """Start a stage in its own process; what it prints goes to ``STAGE.log`` in the project."""
+    """Start a stage in its own process; what it prints goes to ``STAGE.log`` in the project.
+
+    Of several processes each has a log of its own, named after its ``RANK``.
+    """
     process = _context.Process(target=_stage, args=(stage, str(project), environment))
     process.start()
     return process
@@ -95,7 +98,9 @@ def _stage(stage: str, project: str, environment: dict[str, str]) -> None:
 
     os.chdir(project)
     os.environ.update(_FIXED | KEPT_MEMORY | environment)
-    log = os.open(f"{stage}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(
+        f"{stage}{environment.get('RANK', '')}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    )
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)

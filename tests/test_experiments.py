@@ -20,7 +20,13 @@ from finetune import check
 from kocoref.errors import InputError
 from kocoref.files import read_json, write_json
 from kocoref.reporting.comparison import Comparison
-from kocoref.reporting.experiments import SHOWN, better, write_page
+from kocoref.reporting.experiments import (
+    SHOWN,
+    _accuracy_figure,
+    _at_5_figure,
+    better,
+    write_page,
+)
 from kocoref.settings import (
     EvaluateSettings,
     ExperimentsSettings,
@@ -657,6 +663,30 @@ def test_same_file_gives_the_same_bytes(project: Path, monkeypatch: pytest.Monke
     write_json(command.RESULTS, changed)
     after = written(monkeypatch)
     assert all(after[name] != first[name] for name in first)
+
+
+def test_figure_of_accuracies_has_rows_as_points_and_the_others_as_lines() -> None:
+    panels = _accuracy_figure(found(whole())).axes
+    names = list(found(whole()).rows())
+    for axes, base, trivial, salience, pronoun in zip(
+        panels, (30, 25), (35, 36), (62, 63), (46, 63), strict=True
+    ):
+        lines = {line.get_label(): line.get_xdata() for line in axes.lines}
+        for label, value in {
+            "base": base, "best trivial baseline": trivial, "salience ranker": salience,
+        }.items():  # fmt: skip
+            assert lines[label] == pytest.approx([value, value])
+        points = dict(zip(names, (bar[0].get_xdata() for bar in axes.containers), strict=True))
+        assert points["none"] == pytest.approx([base])
+        assert points["pronoun"] == pytest.approx([pronoun])
+
+
+def test_figure_of_coref_at_5_has_the_base_and_what_was_trained() -> None:
+    (axes,) = _at_5_figure(found(whole())).axes
+    points = {text.get_text(): text.xy for text in axes.texts}
+    assert points.keys() == {"base", *found(whole()).rows()} - {"none"}
+    assert points["base"] == pytest.approx((50, 30))
+    assert points["pronoun_plain"] == pytest.approx((70, 21))
 
 
 def test_missing_results_end_with_one_line(

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kocoref.corpus.document import Document
+from kocoref.corpus.gold import read_gold
 from kocoref.errors import InputError
+from kocoref.settings import GoldSettings
 
 GOLD = sorted((Path(__file__).parents[2] / "shared/gold").glob("*.jsonl"))
 ROW = {
@@ -47,6 +49,14 @@ def test_globs_and_compression(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl").write_bytes(lines({**ROW, "id": "b", "clusters": []}))
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines(ROW)))
     assert [document.id for document in read(tmp_path / "*.jsonl*")] == ["a", "b"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_limit_stops_before_what_follows(tmp_path: Path, limit: int) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(lines(ROW, {**ROW, "id": "b"}, {**ROW, "id": "c"}) + b"{")
+    source = GoldSettings(name="gold", path=str(path), format="spans", limit=limit)
+    assert [document.id for document in read_gold(source)] == ["a", "b", "c"][:limit]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES, STRICT_MEASURE
 from kocoref.evaluation.measuring import Measurer, outcome_of, read_outcome, write_outcome
 from kocoref.examples.items import ItemMaker, ItemSet, make_items, read_items, write_items
 from kocoref.files import write_json
-from kocoref.model.checkpoint import load_checkpoint
+from kocoref.model.checkpoint import MaskedPositionModel, load_checkpoint
 from kocoref.settings import EvaluateSettings
 
 SETTINGS: dict[str, Any] = {
@@ -188,6 +188,14 @@ def test_number_of_pseudo_documents_is_of_the_test_alone(project: Path) -> None:
 def test_missing_checkpoint_is_an_input_error(project: Path) -> None:
     with pytest.raises(InputError, match=r"checkpoint-9: no such checkpoint; run `dvc repro fine"):
         Measurer(settings_with()).measure(BASE.with_name("checkpoint-9"), whole=True)
+
+
+def test_memory_that_runs_out_names_the_setting_to_lower(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MaskedPositionModel, "forward", lambda *_: torch.empty(2**50))
+    with pytest.raises(InputError, match=r"lower evaluate\.batch_tokens.*finetune\.max_length"):
+        Measurer(settings_with()).measure(BASE, whole=True)
 
 
 # ---- the stages

@@ -52,6 +52,39 @@ def test_noun_phrases_are_runs_within_a_word(
     assert [phrase.form for phrase in noun_phrases(analysed(text))] == expected
 
 
+def phrases(text: str, *tags: tuple[str, str]) -> list[str]:
+    """The noun phrases of a text whose tokens are given: what Kiwi makes of it is its own."""
+    tokens, end = [], 0
+    for form, tag in tags:
+        start = text.index(form, end)
+        end = start + len(form)
+        tokens.append(Token(form, tag, start, end))
+    document = Document("d", text, "", "", ((0, len(text)),), tuple(tokens), ())
+    return [phrase.form for phrase in noun_phrases(document)]
+
+
+@pytest.mark.parametrize("tag", ["MM", "MAG", "NR", "IC", "XR"])
+@pytest.mark.parametrize(("before", "mark"), [("", "SS"), ("“", "SSO"), ("…", "SE")])
+def test_syllable_cut_off_a_name_belongs_to_it(tag: str, before: str, mark: str) -> None:
+    marks = [(before, mark)] if before else []
+    assert phrases(f"{before}세준은", *marks, ("세", tag), ("준", "NNG"), ("은", "JX")) == ["세준"]
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("아주학생", [("아주", "MAG"), ("학생", "NNG")]),  # two syllables are a word
+        ("그학생", [("그", "MM"), ("학생", "NNG")]),
+        ("저학생", [("저", "MM"), ("학생", "NNG")]),
+        ("새 학생", [("새", "MM"), ("학생", "NNG")]),  # a word of its own
+        ("온새학생", [("온", "VV"), ("새", "MM"), ("학생", "NNG")]),  # not the first
+        ("는학생", [("는", "JX"), ("학생", "NNG")]),
+    ],
+)
+def test_other_words_before_a_noun_do_not(text: str, tags: list[tuple[str, str]]) -> None:
+    assert phrases(text, *tags) == ["학생"]
+
+
 def test_noun_phrase_knows_its_place_and_kind(analysed: Make) -> None:
     assert noun_phrases(analysed("홍길동은 책을 읽었다.")) == [
         NounPhrase((0, 3), "홍길동", proper=True, subject=True),

@@ -23,6 +23,7 @@ def test_every_kind_of_trial_has_its_claims() -> None:
             "interruption",
             "odd_text",
             "pipeline",
+            "processes",
             "security",
             "storage",
             "verify",

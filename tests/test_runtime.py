@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from kocoref import runtime
-from kocoref.runtime import accelerate_precision, fix_arithmetic
+from kocoref.errors import InputError
+from kocoref.runtime import accelerate_precision, fix_arithmetic, memory_errors
 
 Started = list[list[str]]
 
@@ -74,3 +75,31 @@ def test_precision_is_what_the_processor_can(
     with caplog.at_level(logging.WARNING):
         assert accelerate_precision(asked) == used
     assert ("no bf16 instructions" in caplog.text) == (asked == "bf16" and used == "no")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a"),
+    ],
+)
+def test_memory_that_runs_out_names_what_to_lower(error: Exception) -> None:
+    with pytest.raises(InputError) as raised, memory_errors("a.batch_tokens", "a.max_length"):
+        raise error
+    assert str(raised.value) == (
+        "out of memory: lower a.batch_tokens; where one row is longer than that by itself, lower"
+        " a.max_length"
+    )
+
+
+def test_memory_of_the_processor_that_runs_out_is_known() -> None:
+    with pytest.raises(InputError, match="out of memory"), memory_errors("a", "b"):
+        torch.empty(2**50)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), RuntimeError(), KeyError("a")])
+def test_other_errors_are_left_alone(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, memory_errors("a", "b"):
+        raise error
+    assert raised.value is error

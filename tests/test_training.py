@@ -26,8 +26,14 @@ from kocoref.examples.items import ItemMaker, make_items, write_items
 from kocoref.examples.options import Instance
 from kocoref.examples.reading import Anaphor, Reading
 from kocoref.files import write_json_lines
-from kocoref.model.checkpoint import COPYING, Checkpoint, load_checkpoint
+from kocoref.model.checkpoint import (
+    COPYING,
+    Checkpoint,
+    MaskedPositionModel,
+    load_checkpoint,
+)
 from kocoref.model.encoding import Encoder
+from kocoref.model.objective import Output
 from kocoref.runtime import accelerate_precision
 from kocoref.settings import FinetuneSettings
 from kocoref.training import loop
@@ -631,13 +637,26 @@ def test_entities_without_the_loss_of_their_targets_are_refused(weight: str) -> 
         stage.check(settings_with(option="entity", replay=0.0, **(NO_LOSS | {weight: 1.0})))
 
 
+@pytest.fixture
+def prepared(
+    marked: Callable[..., Document], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three documents and their items, prepared in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    documents = [
+        marked(f"[1:PER {name}]은 책을 샀다. [1 그]는 왔다. [1 그]는 갔다.", name=name)
+        for name in NAMES[:3]
+    ]
+    rows = (document.to_json() for document in documents)
+    write_json_lines(Path("data/prepared/train.jsonl"), rows)
+    items = make_items(documents, ItemMaker(200, 3, 5, Counter()))
+    write_items(Path("data/prepared/items/validation"), items)
+
+
+@pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("salience", [True, False])
 def test_stage_trains_as_it_is_told(
-    tiny: Path,
-    marked: Callable[..., Document],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    salience: bool,
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, salience: bool
 ) -> None:
     seen: list[tuple[Checkpoint, list[list[Instance]], RowMaker]] = []
 
@@ -648,16 +667,7 @@ def test_stage_trains_as_it_is_told(
         seen.append((checkpoint, phases, row_maker))
         raise Interrupted
 
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("kocoref.training.loop.finetune", trained)
-    documents = [
-        marked(f"[1:PER {name}]은 책을 샀다. [1 그]는 왔다. [1 그]는 갔다.", name=name)
-        for name in NAMES[:3]
-    ]
-    rows = (document.to_json() for document in documents)
-    write_json_lines(Path("data/prepared/train.jsonl"), rows)
-    items = make_items(documents, ItemMaker(200, 3, 5, Counter()))
-    write_items(Path("data/prepared/items/validation"), items)
     with pytest.raises(Interrupted):
         stage.train(settings_with(base=str(tiny), copy_salience=salience, rank_weight=0.0))
     ((checkpoint, (phase,), row_maker),) = seen
@@ -666,6 +676,23 @@ def test_stage_trains_as_it_is_told(
     # Half of the examples are readings: six masked pronouns, three readings twice.
     assert [isinstance(instance, Reading) for instance in phase] == [False, True] * 6
     assert (row_maker.use_rank, row_maker.use_copy, row_maker.use_mlm) == (False, True, True)
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize("training", [True, False], ids=["a step", "a measurement"])
+def test_memory_that_runs_out_names_the_setting_to_lower(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, training: bool
+) -> None:
+    forward = MaskedPositionModel.forward
+
+    def too_much(model: MaskedPositionModel, *inputs: Any) -> Output:
+        if model.training == training:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return forward(model, *inputs)
+
+    monkeypatch.setattr(MaskedPositionModel, "forward", too_much)
+    with pytest.raises(InputError, match=r"lower finetune\.batch_tokens.*finetune\.max_length"):
+        stage.train(settings_with(base=str(tiny)))
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
-"""Arithmetic that gives the same bits, and memory that is kept between steps."""
+"""Arithmetic that gives the same bits; memory that is kept between steps, or runs out."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kocoref.errors import InputError
 
 KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """glibc gives large blocks back to the system and clears them anew at every use, which takes a
@@ -58,3 +62,23 @@ def accelerate_precision(mixed_precision: str) -> str:
             )
             return "no"
     return "no" if mixed_precision == "fp32" else mixed_precision
+
+
+@contextmanager
+def memory_errors(setting: str, lengths: str) -> Iterator[None]:
+    """Say what to lower where memory runs out; ``lengths`` are the settings that bound a row.
+
+    Raises:
+        InputError: names the settings.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        from accelerate.utils.memory import should_reduce_batch_size
+
+        if not isinstance(error, MemoryError) and not should_reduce_batch_size(error):
+            raise
+        raise InputError(
+            f"out of memory: lower {setting}; where one row is longer than that by itself, lower"
+            f" {lengths}"
+        ) from None

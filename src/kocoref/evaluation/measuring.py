@@ -16,7 +16,7 @@ from kocoref.evaluation.prediction import vocabulary_nouns
 from kocoref.examples.items import ItemSet, read_items
 from kocoref.files import read_json, read_json_lines, write_json, write_json_lines
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
-from kocoref.runtime import accelerate_precision
+from kocoref.runtime import accelerate_precision, memory_errors
 from kocoref.settings import EvaluateSettings
 
 ITEMS = Path("data/prepared/items/test")
@@ -42,6 +42,7 @@ class Measurer:
         items = replace(items, plain=items.plain[: self._settings.pseudo_documents])
         return {TEST: items} | {path.name: read_items(path) for path in sorted(GOLD.glob("*"))}
 
+    @memory_errors("evaluate.batch_tokens", "finetune.max_length or prepare.window")
     def measure(self, directory: Path, whole: bool) -> dict[str, Outcome]:
         """What a checkpoint does, by set; unless ``whole`` only the quick measures of the test."""
         if not directory.is_dir():

@@ -198,7 +198,10 @@ def _step(
     pad = int(checkpoint.tokenizer.pad_token_id or 0)
     totals = torch.zeros(len(KINDS), device=accelerator.device)
     batches = micro_batches([row for row in rows if row.has_targets()], settings.batch_tokens)
-    for part in batches[accelerator.process_index :: accelerator.num_processes]:
+    mine = batches[accelerator.process_index :: accelerator.num_processes]
+    if not mine:  # the scale of fp16 begins with a backward pass
+        accelerator.backward(totals.sum().requires_grad_())
+    for part in mine:
         batch = collate(part, pad).to(accelerator.device)
         with accelerator.autocast():
             output = model(
@@ -215,16 +218,26 @@ def _step(
         accelerator.backward(loss)
         totals += torch.stack([sums[kind].detach() for kind in KINDS])
     if accelerator.num_processes > 1:
-        for parameter in model.parameters():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            parameter.grad = accelerator.reduce(parameter.grad, "sum")
+        _sum_gradients(model, accelerator)
         totals = accelerator.reduce(totals, "sum")
     accelerator.clip_grad_norm_(model.parameters(), GRADIENT_NORM)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     means = dict(zip(KINDS, totals.tolist(), strict=True))
     return {kind: means[kind] / counts[kind] for kind in KINDS if counts[kind]}
+
+
+def _sum_gradients(model: torch.nn.Module, accelerator: Accelerator) -> None:
+    """Give every process the gradients of all.
+
+    A parameter for which none has one keeps none: AdamW would move it by decay and moments.
+    """
+    parameters = list(model.parameters())
+    has = torch.tensor([float(p.grad is not None) for p in parameters], device=accelerator.device)
+    for parameter, count in zip(parameters, accelerator.reduce(has, "sum").tolist(), strict=True):
+        if count:
+            own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = accelerator.reduce(own, "sum")
 
 
 def _measure(
