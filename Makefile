@@ -1,18 +1,22 @@
 # make repro: everything from text to report.  make test: the tests.  make experiments: every option
-# with every seed, for hours, to docs/experiments.md.  make check: style, types, code that comes twice.
+# with every seed, for hours, to docs/experiments.md.  make bench: speed, to benchmarks/README.md.
+# make check: style, types, code that comes twice.
 # make verify: a fresh clone gives the bytes of dvc.lock.  make audit: known holes in what is installed.
 # All install what they need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: repro experiments test coverage thorough check verify audit
+.PHONY: repro experiments bench test coverage thorough check verify audit
 
 repro: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" dvc repro
 
 experiments: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" python src/experiments.py
+
+bench: $(VENV)/installed
+	PYTHONPATH=src $(BIN)/python -m benchmarks $(BENCH)
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
@@ -24,9 +28,9 @@ thorough: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/installed-dev
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
-	$(BIN)/mypy src
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy src benchmarks
 	$(BIN)/python -m pytest --quiet tests/test_duplicates.py
 
 verify: $(VENV)/installed

@@ -1,7 +1,8 @@
 """Stage prepare: text and gold sources → data/prepared, metrics/data.json.
 
-Reads the section `prepare` of params.yaml. Every text is read and analysed once; documents are
-split, near-duplicates kept together; evaluation items are cut with their masks fixed.
+Reads the section `prepare` of params.yaml. Every text is analysed once; documents are split,
+near-duplicates kept together; evaluation items are cut with their masks fixed. Text is read once
+to split it and once for each split, so that memory hardly grows with the number of documents.
 """
 
 from __future__ import annotations
@@ -9,23 +10,23 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
 from kocoref.corpus.document import Document
 from kocoref.corpus.gold import read_gold
 from kocoref.corpus.names import NameLexicon, swap_names
-from kocoref.corpus.passages import Passage, read_passages
-from kocoref.corpus.similarity import sketch
-from kocoref.corpus.sources import read_source
+from kocoref.corpus.reading import read_chosen, read_split_passages, read_with_splits
+from kocoref.corpus.similarity import Sketch, sketch
 from kocoref.corpus.splits import SPLITS, Split, assert_disjoint, split_documents
 from kocoref.errors import InputError
-from kocoref.examples.items import ItemMaker, ItemSet, make_items, write_items
+from kocoref.examples.items import AntecedentItem, ItemMaker, ItemSet, make_items, write_items
 from kocoref.examples.lambada import read_lambada
 from kocoref.files import replacing, write_json, write_json_lines
-from kocoref.reporting.data_metrics import describe_documents, describe_items
+from kocoref.reporting.data_metrics import DocumentCounts, describe_items
 from kocoref.settings import PrepareSettings, load_settings
 from kocoref.stage import run_stage
 from kocoref.text.morphology import NOUN_TAGS, Analyzer
@@ -33,6 +34,7 @@ from kocoref.text.morphology import NOUN_TAGS, Analyzer
 OUT = Path("data/prepared")
 METRICS = Path("metrics/data.json")
 NAMES = Path("data/raw/names.tsv")
+HELD_OUT: tuple[Split, Split] = ("validation", "test")
 FREQUENT_NOUNS = 100
 log = logging.getLogger("prepare")
 
@@ -44,134 +46,145 @@ def main() -> None:
     # First what a token or a path may be missing for: the text takes long.
     lambada = read_lambada(settings.lambada, counts) if settings.lambada else []
     gold = {source.name: list(read_gold(source)) for source in settings.gold}
-    documents, passages, fixed = read_all(settings, counts)
-
-    sketches = {document.id: sketch(document.text) for document in documents}
     foreign = {f"gold {name} {d.id}": d.text for name, part in gold.items() for d in part}
     foreign |= {f"lambada {i.document}": i.left + i.surface + i.right for i in lambada}
+    chosen = choose(settings, foreign, counts)
+
+    analyzer = Analyzer()
+    documents: dict[Split, dict[str, Any]] = {}
+    of_items: dict[str, dict[str, Any]] = {}
+    with replacing(OUT) as out:
+        out.mkdir()
+        documents["train"] = write_training(out, chosen["train"], settings, analyzer)
+        for name in HELD_OUT:
+            held_out = list(analyze(read_chosen(settings.sources, chosen[name]), analyzer))
+            documents[name] = write_documents(out / f"{name}.jsonl", held_out)
+            items, reach = cut_items(held_out, settings)
+            if lambada and name == "test":
+                items = replace(items, lambada=tuple(lambada))
+            write_items(out / "items" / name, items)
+            of_items[name] = describe_items(items, reach)
+        for gold_name, part in gold.items():
+            items, reach = cut_items(analyze(part, analyzer), settings)
+            items = replace(items, coref=(), lambada=(), plain=())
+            write_items(out / "gold" / gold_name, items)
+            of_items[f"gold_{gold_name}"] = describe_items(items, reach)
+    read = dict(sorted(counts.items()))
+    write_json(METRICS, {"read": read, "documents": documents, "items": of_items})
+    log.info("%d training, %d validation, %d test documents",
+             *(documents[name]["documents"] for name in SPLITS))  # fmt: skip
+
+
+def choose(
+    settings: PrepareSettings, foreign: Mapping[str, str], counts: Counter[str]
+) -> dict[Split, list[str]]:
+    """The ids of the documents that are used, by split and in the order of the sources.
+
+    ``foreign`` are texts by name that come from elsewhere and are for evaluation.
+
+    Raises:
+        InputError: an id is used twice, evaluation text is in training text, or there is no
+            training document.
+    """
+    sketches: dict[str, Sketch] = {}
+    fixed: dict[str, Split] = {}
+    for source in settings.sources:
+        for document, split in read_with_splits(source, counts):
+            if document.id in sketches:
+                raise InputError(f"{source.path}: document id {document.id} is used twice")
+            sketches[document.id] = sketch(document.text)
+            if split is not None:
+                fixed[document.id] = split
     for name, text in foreign.items():
         sketches[name] = sketch(text)
         fixed[name] = "test"  # and so nothing like it is trained on
     splits = split_documents(
         sketches, fixed, settings.validation_share, settings.test_share, settings.seed
     )
-    in_split = {name: [d for d in documents if splits[d.id] == name] for name in SPLITS}
-    limits: dict[Split, int] = {
-        "validation": settings.max_validation_documents,
-        "test": settings.max_test_documents,
-    }
-    for split, limit in limits.items():
-        counts[f"{split}_left_out"] = max(0, len(in_split[split]) - limit)
-        in_split[split] = in_split[split][:limit]
-    if not in_split["train"]:
+    chosen: dict[Split, list[str]] = {split: [] for split in SPLITS}
+    for name, split in splits.items():
+        if name not in foreign:
+            chosen[split].append(name)
+    limits = settings.max_validation_documents, settings.max_test_documents
+    for split, limit in zip(HELD_OUT, limits, strict=True):
+        counts[f"{split}_left_out"] = max(0, len(chosen[split]) - limit)
+        del chosen[split][limit:]
+    if not chosen["train"]:
         raise InputError("prepare: no training document; lower validation_share and test_share")
-    assert_disjoint(
-        sketches,
-        {name: [d.id for d in part] for name, part in in_split.items()} | {"gold": list(foreign)},
-    )
-    training = in_split["train"] + twins(in_split["train"], passages, settings)
-
-    analyzer = Analyzer()
-    metrics: dict[str, dict[str, Any]] = {
-        "read": dict(sorted(counts.items())),
-        "documents": {},
-        "items": {},
-    }
-    with replacing(OUT) as out:
-        out.mkdir()
-        nouns: Counter[str] = Counter()
-        for name in SPLITS:
-            chosen = training if name == "train" else in_split[name]
-            analysed = list(analyze(chosen, analyzer))
-            write_json_lines(out / f"{name}.jsonl", (d.to_json() for d in analysed))
-            metrics["documents"][name] = describe_documents(analysed)
-            if name == "train":
-                nouns = Counter(t.form for d in analysed for t in d.tokens if t.tag in NOUN_TAGS)
-                items, _ = cut_items(analysed[: len(in_split["train"])], settings)
-                write_items(out / "items" / name, antecedents_only(items))
-            else:
-                items, reach = cut_items(analysed, settings)
-                if lambada and name == "test":
-                    items = replace(items, lambada=tuple(lambada))
-                write_items(out / "items" / name, items)
-                metrics["items"][name] = describe_items(items, reach)
-        for gold_name, part in gold.items():
-            items, reach = cut_items(list(analyze(part, analyzer)), settings)
-            write_items(out / "gold" / gold_name, antecedents_only(items))
-            metrics["items"][f"gold_{gold_name}"] = describe_items(items, reach)
-        ranked = sorted(nouns, key=lambda noun: (-nouns[noun], noun))
-        write_json(out / "frequent_nouns.json", ranked[:FREQUENT_NOUNS])
-    write_json(METRICS, metrics)
-    log.info("%d training, %d validation, %d test documents", len(training),
-             len(in_split["validation"]), len(in_split["test"]))  # fmt: skip
+    assert_disjoint(sketches, {**chosen, "gold": list(foreign)})
+    return chosen
 
 
-def read_all(
-    settings: PrepareSettings, counts: Counter[str]
-) -> tuple[list[Document], dict[str, Passage], dict[str, Split]]:
-    """All documents of the text sources, the passages among them by id, and fixed splits."""
-    documents: dict[str, Document] = {}
-    passages: dict[str, Passage] = {}
-    fixed: dict[str, Split] = {}
-    for source in settings.sources:
-        found: Iterable[Document] = read_source(source, counts)
-        if source.format == "passages":
-            found = []
-            for split in SPLITS:
-                for path in sorted((Path(source.path) / split).glob("*.txt")):
-                    for passage in read_passages(path):
-                        passages[passage.id] = passage
-                        fixed[passage.id] = split
-                        found.append(passage.document())
-            if not found:
-                raise InputError(f"{source.path}: no passages in {{train,validation,test}}/*.txt")
-            counts["used"] += len(found)
-        for document in found:
-            if document.id in documents:
-                raise InputError(f"{source.path}: document id {document.id} is used twice")
-            documents[document.id] = document
-    return list(documents.values()), passages, fixed
+def write_training(
+    out: Path, chosen: Collection[str], settings: PrepareSettings, analyzer: Analyzer
+) -> dict[str, Any]:
+    """Write the training documents, their antecedent items and nouns; the documents in numbers."""
+    nouns: Counter[str] = Counter()
+    antecedents: list[AntecedentItem] = []
+    maker = item_maker(settings, Counter())
+
+    def observed() -> Iterator[Document]:
+        text = chain(read_chosen(settings.sources, chosen), twins(chosen, settings))
+        for number, document in enumerate(analyze(text, analyzer)):
+            nouns.update(token.form for token in document.tokens if token.tag in NOUN_TAGS)
+            if number < len(chosen):  # what comes then are twins
+                antecedents.extend(maker.antecedent(document))
+            yield document
+
+    described = write_documents(out / "train.jsonl", observed())
+    write_items(out / "items" / "train", ItemSet((), (), tuple(antecedents), ()))
+    ranked = sorted(nouns, key=lambda noun: (-nouns[noun], noun))
+    write_json(out / "frequent_nouns.json", ranked[:FREQUENT_NOUNS])
+    return described
 
 
-def twins(
-    training: list[Document], passages: dict[str, Passage], settings: PrepareSettings
-) -> list[Document]:
-    """Training passages with other names."""
-    if not passages:
-        return []
-    lexicon = NameLexicon.read(NAMES)
-    made = []
+def twins(chosen: Collection[str], settings: PrepareSettings) -> Iterator[Document]:
+    """The chosen passages with other names."""
+    sources = [source for source in settings.sources if source.format == "passages"]
+    if not sources:
+        return
+    lexicon, wanted = NameLexicon.read(NAMES), frozenset(chosen)
     for number in range(1, settings.name_swaps + 1):
-        for document in training:
-            passage = passages.get(document.id)
-            twin = passage and swap_names(
-                passage, lexicon, random.Random(f"{settings.seed} {number} {document.id}")
-            )
-            if twin:
-                made.append(replace(twin.document(), id=f"{document.id}~{number}"))
-    return made
+        for passage, _ in chain.from_iterable(map(read_split_passages, sources)):
+            draw = random.Random(f"{settings.seed} {number} {passage.id}")
+            if passage.id in wanted and (twin := swap_names(passage, lexicon, draw)):
+                yield replace(twin.document(), id=f"{passage.id}~{number}")
 
 
 def analyze(documents: Iterable[Document], analyzer: Analyzer) -> Iterator[Document]:
     """The documents with their sentences and tokens."""
-    listed = list(documents)
-    analyses = analyzer.analyze(document.text for document in listed)
-    for document, (sentences, tokens) in zip(listed, analyses, strict=True):
+    waiting, read = tee(documents)
+    analyses = analyzer.analyze(document.text for document in read)
+    for document, (sentences, tokens) in zip(waiting, analyses, strict=True):
         yield replace(document, sentences=sentences, tokens=tokens)
 
 
-def cut_items(documents: list[Document], settings: PrepareSettings) -> tuple[ItemSet, Counter[str]]:
+def write_documents(path: Path, documents: Iterable[Document]) -> dict[str, Any]:
+    """Write documents as they come, and say in numbers what they were."""
+    counts = DocumentCounts()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for document in documents:
+            counts.add(document)
+            yield document.to_json()
+
+    write_json_lines(path, rows())
+    return counts.to_json()
+
+
+def cut_items(
+    documents: Iterable[Document], settings: PrepareSettings
+) -> tuple[ItemSet, Counter[str]]:
     """The items of some documents, and how many pronouns were and were not in reach."""
     reach: Counter[str] = Counter()
-    maker = ItemMaker(
+    return make_items(documents, item_maker(settings, reach)), reach
+
+
+def item_maker(settings: PrepareSettings, reach: Counter[str]) -> ItemMaker:
+    """Makes items by the settings and counts in ``reach``."""
+    return ItemMaker(
         settings.window, settings.context_sentences, settings.items_per_document, reach
     )
-    return make_items(documents, maker), reach
-
-
-def antecedents_only(items: ItemSet) -> ItemSet:
-    """What is needed of training documents and gold sets."""
-    return replace(items, coref=(), lambada=(), plain=())
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ import yaml
 
 import prepare
 from kocoref.corpus.document import Document
-from kocoref.corpus.passages import Passage
+from kocoref.corpus.reading import read_chosen
 from kocoref.corpus.similarity import near_duplicates, sketch
-from kocoref.corpus.splits import split_documents
 from kocoref.errors import InputError
 from kocoref.settings import PrepareSettings, SourceSettings, load_settings
 
@@ -26,8 +25,6 @@ ROOT = Path(__file__).parents[1]
 class Corpus:
     """What prepare makes of the embedded passages."""
 
-    settings: PrepareSettings
-    passages: dict[str, Passage]
     training: list[Document]
     evaluation: list[Document]
     evaluation_twins: list[Document]
@@ -41,22 +38,12 @@ def corpus() -> Corpus:
         source = SourceSettings(path="data/raw/passages", format="passages")
         swaps = max(1, settings.name_swaps)
         settings = settings.model_copy(update={"sources": [source], "name_swaps": swaps})
-        documents, passages, fixed = prepare.read_all(settings, Counter())
-        split_of = split_documents(
-            {document.id: sketch(document.text) for document in documents},
-            fixed,
-            settings.validation_share,
-            settings.test_share,
-            settings.seed,
-        )
-        training = [d for d in documents if split_of[d.id] == "train"]
-        evaluation = [d for d in documents if split_of[d.id] != "train"]
+        chosen = prepare.choose(settings, {}, Counter())
+        held_out = [*chosen["validation"], *chosen["test"]]
         return Corpus(
-            settings,
-            passages,
-            training + prepare.twins(training, passages, settings),
-            evaluation,
-            prepare.twins(evaluation, passages, settings),
+            [*read_chosen([source], chosen["train"]), *prepare.twins(chosen["train"], settings)],
+            [*read_chosen([source], held_out)],
+            [*prepare.twins(held_out, settings)],
         )
 
 

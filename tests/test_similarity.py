@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kocoref.corpus.similarity import SKETCH, THRESHOLD, near_duplicates, sketch
+from kocoref.corpus import similarity
+from kocoref.corpus.similarity import MAX_HOLDERS, SKETCH, THRESHOLD, near_duplicates, pack, sketch
 
+HASH_BYTES = 4
 TEXT = (
     "홍길동은 조선의 활빈당 우두머리로 알려진 사람이다. "
     "그는 부자의 재물을 빼앗아 가난한 이를 도왔다."
@@ -45,16 +51,16 @@ def test_pairs_are_sorted() -> None:
 
 def test_threshold_is_of_the_smaller_sketch() -> None:
     # 10 of 30 is more than 0.3, 9 of 30 is not; the larger sketch has 64.
-    large = frozenset(range(SKETCH))
+    large = pack(range(SKETCH))
     for shared, expected in ((10, [("a", "b")]), (9, [])):
-        small = frozenset(range(SKETCH - shared, SKETCH - shared + 30))
+        small = pack(range(SKETCH - shared, SKETCH - shared + 30))
         assert shared / 30 > THRESHOLD or not expected
         assert near_duplicates({"a": small, "b": large}) == expected
 
 
 @pytest.mark.parametrize("text", ["", "가", "가나다라마바사", "가나다라마바사아"])
 def test_text_of_at_most_eight_characters_is_one_gram(text: str) -> None:
-    assert len(sketch(text)) == 1
+    assert len(sketch(text)) == HASH_BYTES
 
 
 @pytest.mark.parametrize("copies", [2, 50])
@@ -69,10 +75,47 @@ def test_many_copies_are_near_duplicates_too() -> None:
 
 @given(st.text(max_size=60))
 def test_sketch_is_bounded_and_not_empty(text: str) -> None:
-    assert 1 <= len(sketch(text)) <= SKETCH
+    assert HASH_BYTES <= len(sketch(text)) <= SKETCH * HASH_BYTES
 
 
 @given(st.dictionaries(st.text("ab", min_size=1), st.text("가나다 ", max_size=40), max_size=6))
 def test_pairs_do_not_depend_on_the_order(texts: dict[str, str]) -> None:
     sketches = {name: sketch(text) for name, text in texts.items()}
     assert near_duplicates(sketches) == near_duplicates(dict(reversed(sketches.items())))
+
+
+def counted_one_by_one(sketches: dict[str, bytes]) -> list[tuple[str, str]]:
+    """Near-duplicates by their definition."""
+    sets = {name: set(np.frombuffer(sketches[name], "<u4").tolist()) for name in sketches}
+    holders = Counter(gram for grams in sets.values() for gram in grams)
+    telling = {gram for gram, count in holders.items() if count <= MAX_HOLDERS}
+    return [
+        (one, other)
+        for one, other in combinations(sorted(sets), 2)
+        if len(sets[one] & sets[other] & telling)
+        > THRESHOLD * min(len(sets[one]), len(sets[other]))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_are_those_of_the_definition(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similarity, "_AT_ONCE", 1000)  # in several portions
+    # 150 documents of 10 kinds, so that some grams have more than 50 holders, and chance ones.
+    draw = np.random.default_rng(seed)
+    kinds = [draw.integers(0, 2**32, 80).tolist() for _ in range(10)]
+    common = draw.integers(0, 2**32, 30).tolist()
+    sketches = {
+        f"d{i}": pack(
+            draw.choice(kinds[i % 10], draw.integers(1, 50)).tolist()
+            + draw.choice(common, draw.integers(1, 20)).tolist()
+            + draw.integers(0, 2**32, 5).tolist()
+        )
+        for i in range(150)
+    }
+    expected = counted_one_by_one(sketches)
+    assert 100 < len(expected) < 5000
+    assert near_duplicates(sketches) == expected
+
+
+def test_no_document_has_no_pairs() -> None:
+    assert near_duplicates({}) == []

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kocoref.corpus.similarity import sketch
+from kocoref.corpus.similarity import Sketch, pack, sketch
 from kocoref.corpus.splits import SPLITS, Split, assert_disjoint, groups, split_documents
 from kocoref.errors import InputError
 
 
-def alone(number: int) -> frozenset[int]:
+def alone(number: int) -> Sketch:
     """The sketch of a document that is like no other."""
-    return frozenset(range(number * 100, number * 100 + 10))
+    return pack(range(number * 100, number * 100 + 10))
 
 
 def test_document_without_duplicates_is_its_own_group() -> None:
@@ -25,9 +25,9 @@ def test_document_without_duplicates_is_its_own_group() -> None:
 def test_groups_are_closed() -> None:
     # a is like b and b like c, though a is not like c.
     sketches = {
-        "c": frozenset(range(12, 22)),
-        "b": frozenset(range(6, 16)),
-        "a": frozenset(range(10)),
+        "c": pack(range(12, 22)),
+        "b": pack(range(6, 16)),
+        "a": pack(range(10)),
         "d": alone(9),
     }
     assert groups(sketches) == {"a": "a", "b": "a", "c": "a", "d": "d"}

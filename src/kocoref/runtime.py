@@ -16,12 +16,11 @@ third of a training step; with these it keeps them. Other allocators ignore the 
 log = logging.getLogger("runtime")
 
 
-def fix_arithmetic(reproducible: bool, threads: int, mixed_precision: str) -> None:
-    """Fix threads, memory and, when ``reproducible``, the instruction set of every math library.
+def arithmetic_variables(reproducible: bool, threads: int, mixed_precision: str) -> dict[str, str]:
+    """The environment under which :func:`fix_arithmetic` need not start the process again.
 
     Sums are taken in an order that depends on the number of threads and the width of the
-    instructions. The libraries read these variables when they are loaded, so the process starts
-    itself again with them where they were not set.
+    instructions.
     """
     wanted = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **KEPT_MEMORY}
     if reproducible:
@@ -32,6 +31,16 @@ def fix_arithmetic(reproducible: bool, threads: int, mixed_precision: str) -> No
             "MKL_CBWR": "AVX2",
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         }
+    return wanted
+
+
+def fix_arithmetic(reproducible: bool, threads: int, mixed_precision: str) -> None:
+    """Fix threads, memory and, when ``reproducible``, the instruction set of every math library.
+
+    The libraries read their variables when they are loaded, so the process starts itself again
+    with them where they were not set.
+    """
+    wanted = arithmetic_variables(reproducible, threads, mixed_precision)
     if any(os.environ.get(name) != value for name, value in wanted.items()):
         os.environ.update(wanted)
         sys.stdout.flush()

@@ -1,15 +1,19 @@
 """Near-duplicates: documents that share many character 8-grams, found through small sketches.
 
 Of every document the 8-grams with the smallest hashes are kept (bottom-k sketches, Broder 1997);
-two documents are near-duplicates when their sketches share enough. Cost is linear in text.
+two documents are near-duplicates when their sketches share enough. Time is linear in text. Memory
+is a few hundred bytes a document: pairs that share a gram are many, so they are counted in a table
+of hashes first, and one by one only where that count is high enough.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 GRAM = 8
 SKETCH = 64
@@ -17,39 +21,94 @@ THRESHOLD = 0.3
 """Shared part of the smaller sketch above which two documents are near-duplicates."""
 MAX_HOLDERS = 50
 """An 8-gram in more documents than this is a stock phrase and says nothing."""
+Sketch = bytes
+"""Hashes in rising order, four bytes each."""
+_HASH = np.dtype("<u4")
+_AT_ONCE = 2**22
+"""About so many grams are sorted at once, which bounds what a sort needs."""
+_CELL_BITS = 25
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"""2⁶⁴ / φ: the upper bits of a product with it are a hash (Knuth, 6.4)."""
+
+_Pairs = NDArray[np.uint64]
+"""Numbers of two documents, the smaller in the upper half."""
 
 
-def sketch(text: str) -> frozenset[int]:
+def sketch(text: str) -> Sketch:
     """The smallest hashes of the 8-grams of a text without its white space."""
     squeezed = "".join(text.split())
     grams = {squeezed[i : i + GRAM] for i in range(max(1, len(squeezed) - GRAM + 1))}
-    hashes = {crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams}
-    return frozenset(heapq.nsmallest(SKETCH, hashes))
+    return pack(crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams)
 
 
-def near_duplicates(sketches: Mapping[str, frozenset[int]]) -> list[tuple[str, str]]:
+def pack(hashes: Iterable[int]) -> Sketch:
+    """The sketch of these hashes, each below 2³²."""
+    return np.array(sorted(set(hashes))[:SKETCH], _HASH).tobytes()
+
+
+def near_duplicates(sketches: Mapping[str, Sketch]) -> list[tuple[str, str]]:
     """Pairs of ids, each pair and the list sorted, whose texts are near-duplicates.
 
     Of many copies of one text each is paired with the first, and not all with all.
     """
-    holders: dict[int, list[str]] = defaultdict(list)
-    for name in sorted(sketches):
-        for gram in sketches[name]:
-            holders[gram].append(name)
-    shared: Counter[tuple[str, str]] = Counter()
-    for names in holders.values():
-        if len(names) <= MAX_HOLDERS:
-            for i, one in enumerate(names):
-                for other in names[i + 1 :]:
-                    shared[one, other] += 1
-    found = {
-        (one, other)
-        for (one, other), count in shared.items()
-        if count > THRESHOLD * min(len(sketches[one]), len(sketches[other]))
-    }
-    first_with: dict[frozenset[int], str] = {}
-    for name in sorted(sketches):
-        first = first_with.setdefault(sketches[name], name)
-        if first != name:
-            found.add((first, name))
+    names = sorted(sketches)
+    first_with: dict[Sketch, str] = {}
+    copies = ((first_with.setdefault(sketches[name], name), name) for name in names)
+    found = {(first, name) for first, name in copies if first != name}
+    found.update((names[one], names[other]) for one, other in _alike([sketches[n] for n in names]))
     return sorted(found)
+
+
+def _alike(sketches: list[Sketch]) -> Iterator[tuple[int, int]]:
+    """The numbers of documents that share enough grams that are no stock phrases."""
+    sizes = np.array([len(of_document) // _HASH.itemsize for of_document in sketches])
+    grams = np.frombuffer(b"".join(sketches), _HASH)
+    ends = np.cumsum(sizes)
+
+    def enough(pairs: _Pairs) -> NDArray[np.float64]:
+        one, other = _numbers(pairs)
+        return THRESHOLD * np.minimum(sizes[one], sizes[other])
+
+    # A cell counts its pairs together: never less than one of them shares.
+    cells = np.zeros(2**_CELL_BITS, np.uint16)
+    for pairs in _sharing(grams, ends):
+        np.add.at(cells, _cell(pairs), 1)
+    shared: Counter[int] = Counter()
+    for pairs in _sharing(grams, ends):
+        shared.update(pairs[cells[_cell(pairs)] > enough(pairs)].tolist())
+    pairs = np.fromiter(shared.keys(), np.uint64, len(shared))
+    counts = np.fromiter(shared.values(), np.int64, len(shared))
+    one, other = _numbers(pairs[counts > enough(pairs)])
+    yield from zip(one.tolist(), other.tolist(), strict=True)
+
+
+def _sharing(grams: NDArray[np.uint32], ends: NDArray[np.int64]) -> Iterator[_Pairs]:
+    """Every pair of documents as often as it shares a gram that is no stock phrase.
+
+    ``grams`` are those of all documents in turn, ``ends`` where each document's end.
+    """
+    portions = min(255, len(grams) // _AT_ONCE + 1)
+    portion_of = np.empty(len(grams), np.uint8)
+    np.remainder(grams, portions, out=portion_of, casting="unsafe")
+    for portion in range(portions):
+        places = np.flatnonzero(portion_of == portion)
+        # Stable: the documents that hold a gram stay in their order.
+        places = places[np.argsort(grams[places], kind="stable")]
+        _, holders = np.unique(grams[places], return_counts=True)
+        places = places[np.repeat((holders > 1) & (holders <= MAX_HOLDERS), holders)]
+        gram = grams[places]
+        document = np.searchsorted(ends, places, side="right").astype(np.uint64)
+        for apart in range(1, MAX_HOLDERS):
+            same = gram[apart:] == gram[:-apart]
+            if not same.any():
+                break
+            yield document[:-apart][same] << np.uint64(32) | document[apart:][same]
+
+
+def _numbers(pairs: _Pairs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    halves = pairs >> np.uint64(32), pairs & np.uint64(2**32 - 1)
+    return halves[0].astype(np.int64), halves[1].astype(np.int64)
+
+
+def _cell(pairs: _Pairs) -> NDArray[np.int64]:
+    return (pairs * _SPREAD >> np.uint64(64 - _CELL_BITS)).astype(np.int64)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Literal
 
-from kocoref.corpus.similarity import near_duplicates
+from kocoref.corpus.similarity import Sketch, near_duplicates
 from kocoref.errors import InputError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
-def groups(sketches: Mapping[str, frozenset[int]]) -> dict[str, str]:
+def groups(sketches: Mapping[str, Sketch]) -> dict[str, str]:
     """For each document the first id of its group of near-duplicates (itself if it has none)."""
     leader = {name: name for name in sketches}
 
@@ -30,7 +30,7 @@ def groups(sketches: Mapping[str, frozenset[int]]) -> dict[str, str]:
 
 
 def split_documents(
-    sketches: Mapping[str, frozenset[int]],
+    sketches: Mapping[str, Sketch],
     fixed: Mapping[str, Split],
     validation_share: float,
     test_share: float,
@@ -70,9 +70,7 @@ def split_documents(
     return result
 
 
-def assert_disjoint(
-    sketches: Mapping[str, frozenset[int]], splits: Mapping[str, Sequence[str]]
-) -> None:
+def assert_disjoint(sketches: Mapping[str, Sketch], splits: Mapping[str, Sequence[str]]) -> None:
     """Check that nothing trained or selected on is, or is nearly, in an evaluation split.
 
     ``splits`` are train, validation, test and gold; test and gold may be alike.

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from kocoref.corpus.document import Document
 from kocoref.examples.items import ItemSet
 
 
-def describe_documents(documents: Sequence[Document]) -> dict[str, Any]:
-    """Counts of documents, characters and chains, documents by source."""
-    sources = Counter(document.source for document in documents)
-    return {
-        "documents": len(documents),
-        "characters": sum(len(document.text) for document in documents),
-        "sentences": sum(len(document.sentences) for document in documents),
-        "chains": sum(len(document.chains) for document in documents),
-        "by_source": dict(sorted(sources.items())),
-    }
+class DocumentCounts:
+    """Counts of documents, characters and chains, documents by source; documents may be many."""
+
+    def __init__(self) -> None:
+        self._totals = Counter(documents=0, characters=0, sentences=0, chains=0)
+        self._sources: Counter[str] = Counter()
+
+    def add(self, document: Document) -> None:
+        """Count a document."""
+        self._totals.update(
+            documents=1,
+            characters=len(document.text),
+            sentences=len(document.sentences),
+            chains=len(document.chains),
+        )
+        self._sources[document.source] += 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as a JSON object."""
+        return {**self._totals, "by_source": dict(sorted(self._sources.items()))}
 
 
 def describe_items(items: ItemSet, reach: Counter[str]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def finetune(
     total = len(plan)
     evaluate_at = _evaluation_steps(total, settings.evaluations)
     model = checkpoint.model.to(accelerator.device)
-    optimizer = _optimizer(settings, model, accelerator)
+    optimizer = make_optimizer(settings, model, accelerator)
     keeps = settings.anchor_weight or settings.base_share
     anchor = [p.detach().clone() for p in model.parameters()] if keeps else []
     state = load_state(workspace, model, optimizer)
@@ -90,7 +90,7 @@ def finetune(
         rate = _learning_rate(settings, state.step, total)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["rate"]
-        losses = _step(settings, model, rows, optimizer, accelerator, checkpoint)
+        losses = train_step(settings, model, rows, optimizer, accelerator, checkpoint)
         if settings.anchor_weight:
             for parameter, start in zip(model.parameters(), anchor, strict=True):
                 parameter.data.lerp_(start, min(1.0, rate * settings.anchor_weight))
@@ -155,9 +155,10 @@ def _learning_rate(settings: FinetuneSettings, step: int, total: int) -> float:
     return settings.learning_rate * min((step + 1) / warmup, falling)
 
 
-def _optimizer(
+def make_optimizer(
     settings: FinetuneSettings, model: torch.nn.Module, accelerator: Accelerator
 ) -> AdamW:
+    """AdamW; matrices decay, and the copying head has rates of its own."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         rate = next((r for head, r in HEAD_RATES.items() if name.startswith(head)), 1.0)
@@ -174,7 +175,7 @@ def _optimizer(
     return optimizer
 
 
-def _step(
+def train_step(
     settings: FinetuneSettings,
     model: torch.nn.Module,
     rows: Sequence[Row],

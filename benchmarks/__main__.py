@@ -1,0 +1,94 @@
+"""Run the benchmarks from the project's directory: `python -m benchmarks`, with src on the path.
+
+Writes benchmarks/results.json, the figures in benchmarks/plots, and the tables in
+benchmarks/README.md and README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks import evaluate, finetune, machine, prepare, resolve, scaling, table
+from benchmarks.sizes import DEFAULT, FULL, QUICK, Sizes
+from kocoref.files import write_json
+from kocoref.runtime import arithmetic_variables
+from kocoref.stage import one_line_errors
+
+HERE = Path("benchmarks")
+PACKAGES = ("torch", "transformers", "kiwipiepy")
+log = logging.getLogger("bench")
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--quick", action="store_true", help="tiny and once, to see that all runs; writes nothing"
+    )
+    size.add_argument(
+        "--full", action="store_true", help="also prepare 100,000 and a million documents: hours"
+    )
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    with one_line_errors():
+        results = run(QUICK if options.quick else FULL if options.full else DEFAULT)
+        if options.quick:
+            print(table.everything(results))
+        else:
+            write(results)
+
+
+def run(sizes: Sizes) -> dict[str, Any]:
+    """The results of all benchmarks."""
+    for name in arithmetic_variables(True, 1, "fp32"):
+        os.environ.pop(name, None)  # each way has its own, and the alternatives have none
+    os.environ["TQDM_DISABLE"] = "1"
+    results: dict[str, Any] = {"machine": describe_machine(), "ratios": [], "shares": []}
+    for compare in (prepare.compare, finetune.compare, evaluate.compare, resolve.compare):
+        for row in compare(sizes):
+            log.info("%s: %s", row["what"], row["ratio"])
+            results["ratios"].append(row)
+    for row in machine.measure(sizes):
+        log.info("%s: %s", row["what"], row["share"])
+        results["shares"].append(row)
+    results["curves"] = scaling.measure(sizes)
+    return results
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    models = {
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if line.startswith("model name")
+    }
+    return {
+        "processor": ", ".join(sorted(models)) or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": finetune.settings_for("fp32").threads,
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def write(results: dict[str, Any]) -> None:
+    """The results, figures and tables in their places."""
+    write_json(HERE / "results.json", results)
+    scaling.plot(results["curves"], HERE / "plots")
+    table.put(HERE / "README.md", table.everything(results))
+    table.put(Path("README.md"), table.ratios(results))
+
+
+if __name__ == "__main__":
+    main()

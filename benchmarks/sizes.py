@@ -1,0 +1,55 @@
+"""How much each benchmark does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """``repetitions`` are of every comparison, ``measurements`` of shares and points of curves.
+
+    ``row_tokens`` are trained on at once, whatever the length of a row. The rest says how much one
+    of them is.
+    """
+
+    repetitions: int
+    measurements: int
+    analysed_texts: int
+    training_examples: int
+    items_every: int
+    resolved_texts: int
+    product: int
+    stage_documents: tuple[int, ...]
+    lengths: tuple[int, ...]
+    long_lengths: tuple[int, ...]
+    row_tokens: int
+
+
+DEFAULT = Sizes(
+    repetitions=5,
+    measurements=2,
+    analysed_texts=500,
+    training_examples=64,
+    items_every=8,
+    resolved_texts=6,
+    product=2048,
+    stage_documents=(100, 1000, 10_000),
+    lengths=(128, 256, 512),
+    long_lengths=(256, 512, 1024, 2048),
+    row_tokens=4096,
+)
+FULL = replace(DEFAULT, stage_documents=(*DEFAULT.stage_documents, 100_000, 1_000_000))
+QUICK = Sizes(
+    repetitions=1,
+    measurements=1,
+    analysed_texts=20,
+    training_examples=4,
+    items_every=150,
+    resolved_texts=1,
+    product=256,
+    stage_documents=(20, 40),
+    lengths=(32, 64),
+    long_lengths=(32, 64),
+    row_tokens=128,
+)
