@@ -150,7 +150,7 @@ def _first_loss(
 ) -> float:
     import torch
 
-    from kocoref.model.objective import collate, loss_sums
+    from kocoref.model.objective import collate, count_targets, loss_sums
 
     rows = [row for example in made[:TRAINER_BATCH] for row in masker.rows(example)]
     batch = collate(rows, int(checkpoint.tokenizer.pad_token_id or 0))
@@ -158,7 +158,7 @@ def _first_loss(
         output = checkpoint.model(
             batch.input_ids, batch.attention_mask, batch.rows, batch.positions, batch.references
         )
-    return float(loss_sums(output, batch)["mlm"] / len(batch.mlm_at))
+    return float(loss_sums(output, batch)["mlm"] / count_targets(rows)["mlm"])
 
 
 def train_by_trainer(settings: FinetuneSettings, count: int, padding: Padding) -> Work:
