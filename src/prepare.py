@@ -29,12 +29,12 @@ from kocoref.files import replacing, write_json, write_json_lines
 from kocoref.reporting.data_metrics import DocumentCounts, describe_items
 from kocoref.settings import PrepareSettings, load_settings
 from kocoref.stage import run_stage
-from kocoref.text.morphology import NOUN_TAGS, Analyzer
+from kocoref.text.morphology import NOUN_TAGS, Analyzer, shared_analyzer
 
 OUT = Path("data/prepared")
 METRICS = Path("metrics/data.json")
 NAMES = Path("data/raw/names.tsv")
-HELD_OUT: tuple[Split, Split] = ("validation", "test")
+HELD_OUT = ("validation", "test")
 FREQUENT_NOUNS = 100
 log = logging.getLogger("prepare")
 
@@ -50,8 +50,8 @@ def main() -> None:
     foreign |= {f"lambada {i.document}": i.left + i.surface + i.right for i in lambada}
     chosen = choose(settings, foreign, counts)
 
-    analyzer = Analyzer()
-    documents: dict[Split, dict[str, Any]] = {}
+    analyzer = shared_analyzer()
+    documents: dict[str, dict[str, Any]] = {}
     of_items: dict[str, dict[str, Any]] = {}
     with replacing(OUT) as out:
         out.mkdir()
@@ -77,7 +77,7 @@ def main() -> None:
 
 def choose(
     settings: PrepareSettings, foreign: Mapping[str, str], counts: Counter[str]
-) -> dict[Split, list[str]]:
+) -> dict[str, list[str]]:
     """The ids of the documents that are used, by split and in the order of the sources.
 
     ``foreign`` are texts by name that come from elsewhere and are for evaluation.
@@ -89,19 +89,19 @@ def choose(
     sketches: dict[str, Sketch] = {}
     fixed: dict[str, Split] = {}
     for source in settings.sources:
-        for document, split in read_with_splits(source, counts):
+        for document, known in read_with_splits(source, counts):
             if document.id in sketches:
                 raise InputError(f"{source.path}: document id {document.id} is used twice")
             sketches[document.id] = sketch(document.text)
-            if split is not None:
-                fixed[document.id] = split
+            if known:
+                fixed[document.id] = known
     for name, text in foreign.items():
         sketches[name] = sketch(text)
         fixed[name] = "test"  # and so nothing like it is trained on
     splits = split_documents(
         sketches, fixed, settings.validation_share, settings.test_share, settings.seed
     )
-    chosen: dict[Split, list[str]] = {split: [] for split in SPLITS}
+    chosen: dict[str, list[str]] = {split: [] for split in SPLITS}
     for name, split in splits.items():
         if name not in foreign:
             chosen[split].append(name)

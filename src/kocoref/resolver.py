@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import exp
 from typing import Literal
 
@@ -29,10 +28,10 @@ from kocoref.text.morphology import (
     NOUN_TAGS,
     PRONOUN_TAG,
     Analysis,
-    Analyzer,
     Readable,
     Token,
     readable,
+    shared_analyzer,
 )
 
 SPEECH = frozenset(
@@ -113,7 +112,7 @@ class Resolver:
         candidates of a pronoun sum to one. A pronoun without a noun before it has no candidates.
         """
         read = [readable(text) for text in texts]
-        analyses = _analyzer().analyze(found.text for found in read)
+        analyses = shared_analyzer().analyze(found.text for found in read)
         found = [
             list(self._items(number, as_read.text, analysis))
             for number, (as_read, analysis) in enumerate(zip(read, analyses, strict=True))
@@ -163,12 +162,6 @@ class Resolver:
             queries += made
         answers = ask(self._checkpoint, queries, BATCH_TOKENS, "resolve")
         return [[answers[query].scores[place] for query, place in where] for where in places]
-
-
-@cache
-def _analyzer() -> Analyzer:
-    """One for all resolvers: it takes a second to load."""
-    return Analyzer()
 
 
 def _copies(checkpoint: Checkpoint) -> bool:

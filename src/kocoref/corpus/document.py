@@ -60,7 +60,7 @@ class Document:
             source=row["source"],
             licence=row["licence"],
             sentences=tuple((start, end) for start, end in row["sentences"]),
-            tokens=tuple(Token(*token) for token in row["tokens"]),
+            tokens=tuple(map(Token._make, row["tokens"])),
             chains=tuple(tuple((start, end) for start, end in chain) for chain in row["chains"]),
         )
 

@@ -144,10 +144,11 @@ def json_lines(path: Path) -> Iterator[tuple[str, int, dict[str, object]]]:
 
 def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     """The object of some pairs, of which none would be lost."""
-    keys = Counter(key for key, _ in pairs)
-    if len(keys) < len(pairs):
-        raise ValueError(f"key {keys.most_common(1)[0][0]!r} comes twice")
-    return dict(pairs)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"key {twice!r} comes twice")
+    return found
 
 
 def string(values: Mapping[str, object], column: str, where: str) -> str:

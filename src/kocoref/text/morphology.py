@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
@@ -116,17 +117,31 @@ def _analysis(found: Readable, edges: Sequence[int], parts: Sequence[Any]) -> An
         last = None
         for token in part:
             start = edge + token.start
-            span = found.original(start, start + token.len)
-            tokens.append(Token(token.form, str(token.tag), *span))
+            end = start + token.len
+            if found.places:
+                start, end = found.original(start, end)
+            tokens.append(Token(token.form, token.tag, start, end))
             if token.sent_position != last:
-                sentences.append(span)
+                sentences.append((start, end))
                 last = token.sent_position
-            sentences[-1] = sentences[-1][0], max(sentences[-1][1], span[1])
+            elif end > sentences[-1][1]:
+                sentences[-1] = sentences[-1][0], end
     return tuple(sentences), tuple(tokens)
 
 
-def contains_noun(texts: Iterable[str]) -> list[bool]:
+@cache
+def shared_analyzer() -> Analyzer:
+    """The one of this process: Kiwi's model takes a second or two to load."""
+    return Analyzer()
+
+
+def contains_noun(texts: Sequence[str]) -> list[bool]:
     """Whether Kiwi finds a noun (NNG or NNP) in each text, taken by itself."""
-    return [
-        any(token.tag in NOUN_TAGS for token in tokens) for _, tokens in Analyzer().analyze(texts)
-    ]
+    distinct = list(dict.fromkeys(texts))
+    analyses = shared_analyzer().analyze(distinct)
+    with_noun = {
+        text
+        for text, (_, tokens) in zip(distinct, analyses, strict=True)
+        if any(token.tag in NOUN_TAGS for token in tokens)
+    }
+    return [text in with_noun for text in texts]

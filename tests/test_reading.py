@@ -1,0 +1,108 @@
+"""Sources are read as often as needed: in order, no further than needed, and not into memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+
+import prepare
+from kocoref.corpus.document import Document
+from kocoref.corpus.reading import read_chosen, read_split_passages, read_with_splits
+from kocoref.errors import InputError
+from kocoref.settings import PrepareSettings, SourceSettings, load_settings
+from kocoref.text.morphology import Analyzer
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def passages(tmp_path: Path) -> SourceSettings:
+    """Two passages for training and one for testing."""
+    for split, names in (("train", "ab"), ("test", "c")):
+        (tmp_path / split).mkdir()
+        text = "\n".join(f"@ {name}\n[1:PER 김서연]은 {name}에 있다.\n" for name in names)
+        (tmp_path / split / "news.txt").write_text(text, encoding="utf-8")
+    return SourceSettings(path=str(tmp_path), format="passages")
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> SourceSettings:
+    """Ten rows, and an eleventh that cannot be read."""
+    rows = [json.dumps({"id": f"r{i}", "text": f"{i}번째 글이다."}) for i in range(10)]
+    (tmp_path / "rows.jsonl").write_text("\n".join([*rows, "{"]), encoding="utf-8")
+    return SourceSettings(path=str(tmp_path / "rows.jsonl"), format="jsonl")
+
+
+def test_passages_have_their_splits(passages: SourceSettings) -> None:
+    counts: Counter[str] = Counter()
+    found = [(document.id, split) for document, split in read_with_splits(passages, counts)]
+    assert found == [("a", "train"), ("b", "train"), ("c", "test")]
+    assert counts == {"used": 3}
+
+
+def test_rows_have_none(lines: SourceSettings) -> None:
+    document, split = next(read_with_splits(lines, Counter()))
+    assert (document.id, split) == ("r0", None)
+
+
+def test_directory_without_passages(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no passages in"):
+        list(read_split_passages(SourceSettings(path=str(tmp_path), format="passages")))
+
+
+def test_chosen_documents_come_in_the_order_of_the_sources(
+    passages: SourceSettings, lines: SourceSettings
+) -> None:
+    found = read_chosen([passages, lines], ["r5", "r2", "c", "b"])
+    assert [document.id for document in found] == ["b", "c", "r2", "r5"]
+
+
+def test_nothing_is_read_after_the_last_chosen_document(lines: SourceSettings) -> None:
+    assert [document.id for document in read_chosen([lines], ["r9"])] == ["r9"]
+    with pytest.raises(InputError, match="not JSON"):
+        list(read_chosen([lines], ["r9", "r10"]))
+
+
+def test_documents_are_analysed_as_they_are_read(analyzer: Analyzer) -> None:
+    read = 0
+
+    def endless() -> Iterator[Document]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Document(str(read), f"그는 {read}번 학생이다.", "", "")
+
+    analysed = prepare.analyze(endless(), analyzer)
+    for number in range(1, 101):
+        document = next(analysed)
+        assert document.id == str(number)
+        assert document.tokens[0].form == "그"
+    assert read < 300
+
+
+def test_first_documents_within_the_limits_are_kept(tmp_path: Path) -> None:
+    rows = [{"id": f"r{i}", "text": md5(str(i).encode()).hexdigest()} for i in range(300)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    settings = load_settings("prepare", PrepareSettings, ROOT / "params.yaml").model_copy(
+        update={
+            "sources": [SourceSettings(path=str(tmp_path / "rows.jsonl"), format="jsonl")],
+            "validation_share": 0.2, "test_share": 0.3,
+        }
+    )  # fmt: skip
+    counts: Counter[str] = Counter()
+    everything = prepare.choose(settings, {}, counts)
+    assert counts == {"used": 300, "validation_left_out": 0, "test_left_out": 0}
+    limited = prepare.choose(
+        settings.model_copy(update={"max_validation_documents": 3, "max_test_documents": 2}),
+        {}, counts,
+    )  # fmt: skip
+    assert limited["train"] == everything["train"]
+    assert limited["validation"] == everything["validation"][:3]
+    assert limited["test"] == everything["test"][:2]
+    assert counts["validation_left_out"] == len(everything["validation"]) - 3
+    assert counts["test_left_out"] == len(everything["test"]) - 2
