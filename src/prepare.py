@@ -102,9 +102,9 @@ def choose(
         sketches, fixed, settings.validation_share, settings.test_share, settings.seed
     )
     chosen: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for name, split in splits.items():
+    for name, its_split in splits.items():
         if name not in foreign:
-            chosen[split].append(name)
+            chosen[its_split].append(name)
     limits = settings.max_validation_documents, settings.max_test_documents
     for split, limit in zip(HELD_OUT, limits, strict=True):
         counts[f"{split}_left_out"] = max(0, len(chosen[split]) - limit)

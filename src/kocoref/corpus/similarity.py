@@ -67,8 +67,8 @@ def _alike(sketches: list[Sketch]) -> Iterator[tuple[int, int]]:
 
     def enough(pairs: _Pairs) -> NDArray[np.float64]:
         one, other = _numbers(pairs)
-        least: NDArray[np.int64] = np.minimum(sizes[one], sizes[other])
-        return THRESHOLD * least
+        shared: NDArray[np.float64] = np.multiply(THRESHOLD, np.minimum(sizes[one], sizes[other]))
+        return shared
 
     # A cell counts its pairs together: never less than one of them shares.
     cells = np.zeros(2**_CELL_BITS, np.uint16)
