@@ -446,7 +446,7 @@ def test_copying_head_learns_faster(train: Train, tiny: Path) -> None:
 
 def test_every_weight_is_in_one_group_of_its_rate(tiny: Path) -> None:
     model = load_checkpoint(str(tiny)).model
-    optimizer = loop._optimizer(settings_with(weight_decay=0.1), model, Accelerator(cpu=True))
+    optimizer = loop.make_optimizer(settings_with(weight_decay=0.1), model, Accelerator(cpu=True))
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     found = {
         name_of[id(parameter)]: (group["rate"], group["weight_decay"])
