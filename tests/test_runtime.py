@@ -36,17 +36,29 @@ def test_process_starts_again_once(started: Started) -> None:
     assert len(started) == 1
 
 
+NARROW = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+WIDE = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "ATEN_CPU_CAPABILITY": "avx512"}
+
+
 @pytest.mark.parametrize(
-    ("reproducible", "precision", "expected"),
+    ("reproducible", "precision", "able", "expected"),
     [
-        (True, "fp32", {"OMP_NUM_THREADS": "3", "ONEDNN_MAX_CPU_ISA": "AVX2"}),
-        (True, "bf16", {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "ATEN_CPU_CAPABILITY": "avx512"}),
-        (False, "fp32", {"OMP_NUM_THREADS": "3"}),
+        (True, "fp32", True, NARROW | {"OMP_NUM_THREADS": "3"}),
+        (True, "bf16", True, WIDE),
+        # Wide instructions on a processor without them kill the process.
+        (True, "bf16", False, NARROW),
+        (False, "fp32", True, {"OMP_NUM_THREADS": "3"}),
     ],
 )
 def test_environment(
-    started: Started, reproducible: bool, precision: str, expected: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch,
+    started: Started,
+    reproducible: bool,
+    precision: str,
+    able: bool,
+    expected: dict[str, str],
 ) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": able})
     fix_arithmetic(reproducible, 3, precision)
     assert os.environ == os.environ | expected | runtime.KEPT_MEMORY | {"HOME": "/"}
     assert ("MKL_CBWR" in os.environ) == reproducible

@@ -20,11 +20,11 @@ def arithmetic_variables(reproducible: bool, threads: int, mixed_precision: str)
     """The environment under which :func:`fix_arithmetic` need not start the process again.
 
     Sums are taken in an order that depends on the number of threads and the width of the
-    instructions.
+    instructions. The wide ones are only for processors that have them: another would be killed.
     """
     wanted = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **KEPT_MEMORY}
     if reproducible:
-        wide = mixed_precision == "bf16"
+        wide = mixed_precision == "bf16" and processor_has_bf16()
         wanted |= {
             "ATEN_CPU_CAPABILITY": "avx512" if wide else "avx2",
             "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16" if wide else "AVX2",
@@ -54,6 +54,14 @@ def fix_arithmetic(reproducible: bool, threads: int, mixed_precision: str) -> No
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
+def processor_has_bf16() -> bool:
+    """Whether the processor multiplies matrices in bf16 by instructions of its own."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return any(has for name, has in able.items() if name.endswith("bf16"))
+
+
 def accelerate_precision(mixed_precision: str) -> str:
     """Accelerate's name of a precision: it says ``no`` for fp32, which bare YAML reads as false.
 
@@ -62,14 +70,12 @@ def accelerate_precision(mixed_precision: str) -> str:
     """
     import torch
 
-    if mixed_precision == "bf16" and not torch.cuda.is_available():
-        able = torch.cpu.get_capabilities()
-        if not any(has for name, has in able.items() if name.endswith("bf16")):
-            log.warning(
-                "this processor has no bf16 instructions: going on in fp32; results will differ a"
-                " little from those in bf16 (set mixed_precision: fp32 to choose this yourself)"
-            )
-            return "no"
+    if mixed_precision == "bf16" and not torch.cuda.is_available() and not processor_has_bf16():
+        log.warning(
+            "this processor has no bf16 instructions: going on in fp32; results will differ a"
+            " little from those in bf16 (set mixed_precision: fp32 to choose this yourself)"
+        )
+        return "no"
     return "no" if mixed_precision == "fp32" else mixed_precision
 
 
