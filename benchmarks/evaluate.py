@@ -6,22 +6,21 @@ of them through Kiwi to see whether it is a noun, and went over the items once f
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
+from benchmarks import BASE
 from benchmarks.sizes import Sizes
 from benchmarks.texts import PASSAGES
 from benchmarks.timing import Way, Work, alternate, ratio_row
-from kocoref.corpus.passages import read_passages
+from kocoref.corpus.reading import read_split_passages
 from kocoref.evaluation.measures import COREF_K, SEED_MEASURES, Outcome, count_coref, lenient_match
-from kocoref.examples.items import ItemMaker, ItemSet, MaskedItem, make_items
+from kocoref.examples.items import ItemSet, MaskedItem
 from kocoref.runtime import arithmetic_variables, fix_arithmetic
-from kocoref.settings import EvaluateSettings, PrepareSettings, load_settings
-from kocoref.text.morphology import NOUN_TAGS, Analyzer
+from kocoref.settings import EvaluateSettings, PrepareSettings, SourceSettings, load_settings
+from kocoref.text.morphology import NOUN_TAGS
+from prepare import analyze, cut_items
 
-BASE = "models/base"
 WANTED = ("coref_f1", "coref_at_5", "lambada_at_1")
 TOP = 50
 Measured = dict[str, float]
@@ -52,17 +51,9 @@ def compare(sizes: Sizes) -> list[dict[str, Any]]:
 
 def test_items(every: int) -> ItemSet:
     """Every so many-th of the test items of the embedded passages."""
-    settings = load_settings("prepare", PrepareSettings)
-    found = [p.document() for path in sorted((PASSAGES / "test").glob("*.txt"))
-             for p in read_passages(path)]  # fmt: skip
-    analyses = Analyzer().analyze(document.text for document in found)
-    maker = ItemMaker(
-        settings.window, settings.context_sentences, settings.items_per_document, Counter()
-    )
-    items = make_items(
-        (replace(document, sentences=sentences, tokens=tokens)
-         for document, (sentences, tokens) in zip(found, analyses, strict=True)), maker,
-    )  # fmt: skip
+    source = SourceSettings(path=str(PASSAGES), format="passages")
+    found = (p.document() for p, split in read_split_passages(source) if split == "test")
+    items, _ = cut_items(analyze(found), load_settings("prepare", PrepareSettings))
     return ItemSet(items.coref[::every], items.lambada[::every], (), ())
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from benchmarks import BASE
 from benchmarks.sizes import Sizes
 from benchmarks.texts import concatenated
 from benchmarks.timing import Timed, Way, Work, alternate, ratio_row
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16"]
 Padding = Literal["max_length", "longest"]
-BASE = "models/base"
 TRAINER_BATCH = 8
 """The report's, with as many batches a step as make up the project's step."""
 SAME_LOSS = {"fp32": 1e-4, "bf16": 2e-2}

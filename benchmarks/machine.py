@@ -15,7 +15,7 @@ from dataclasses import asdict
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from benchmarks import evaluate, finetune
+from benchmarks import BASE, evaluate, finetune
 from benchmarks.sizes import Sizes
 from benchmarks.timing import Spread, Way, Work, alternate
 from kocoref.examples.items import ItemSet
@@ -113,7 +113,7 @@ def ask(settings: EvaluateSettings, items: ItemSet, product: int) -> Work:
 
     precision = accelerate_precision(settings.mixed_precision)
     accelerator = Accelerator(mixed_precision=precision, cpu=True)
-    checkpoint = load_checkpoint(evaluate.BASE)
+    checkpoint = load_checkpoint(BASE)
     nouns = vocabulary_nouns(checkpoint)
     encoder = Encoder(checkpoint.tokenizer, checkpoint.max_length)
     asked = [*items.coref, *items.lambada]

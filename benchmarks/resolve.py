@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from benchmarks import BASE
 from benchmarks.sizes import Sizes
 from benchmarks.texts import passages
 from benchmarks.timing import Way, Work, alternate, ratio_row
 from kocoref.runtime import arithmetic_variables, fix_arithmetic
 
-BASE = "models/base"
 THREADS = 2
 SAME_PROBABILITY = 1e-4
 Found = list[tuple[str, tuple[int, int], dict[str, float]]]

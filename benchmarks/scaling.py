@@ -118,7 +118,7 @@ def _by_processes(count: int, measurements: int) -> Costs:
     for processes in PROCESSES:
         shared = arithmetic_variables(settings.reproducible, 1, "fp32") | {
             "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(_free_port()),
+            "MASTER_PORT": str(free_port()),
             "WORLD_SIZE": str(processes),
             "LOCAL_WORLD_SIZE": str(processes),
         }
@@ -136,7 +136,8 @@ def _by_processes(count: int, measurements: int) -> Costs:
     return costs
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens to."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kocoref.errors import InputError
+from kocoref.markdown import table
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 _BETWEEN = re.compile(f"(?<={re.escape(BEGIN)}\n).*?(?={re.escape(END)})", re.DOTALL)
@@ -15,26 +16,26 @@ _BETWEEN = re.compile(f"(?<={re.escape(BEGIN)}\n).*?(?={re.escape(END)})", re.DO
 
 def ratios(results: Mapping[str, Any]) -> str:
     """Ratios, the part of the machine that is reached, and the machine."""
-    compared = _table(
+    compared = table(
         ["what", "against", "times as fast", "spread", "goal"],
         (
             [row["what"], row["against"], *_figures(row["ratio"], _times), _times(row["goal"])]
             for row in results["ratios"]
         ),
     )
-    reached = _table(
+    reached = table(
         ["of a large matrix product", "share", "spread", "goal"],
         (
             [row["what"], *_figures(row["share"], _percent), _percent(row["goal"])]
             for row in results["shares"]
         ),
     )
-    return f"{compared}\n{reached}\n{_machine(results['machine'])}\n"
+    return f"{compared}\n\n{reached}\n\n{_machine(results['machine'])}\n"
 
 
 def everything(results: Mapping[str, Any]) -> str:
     """The same and the growth of cost."""
-    growth = _table(
+    growth = table(
         ["what", "cost", "exponent", "by size"],
         (
             [
@@ -49,7 +50,7 @@ def everything(results: Mapping[str, Any]) -> str:
             for row in results["curves"]
         ),
     )
-    return f"{ratios(results)}\n{growth}"
+    return f"{ratios(results)}\n{growth}\n"
 
 
 def put(path: Path, text: str) -> None:
@@ -63,11 +64,6 @@ def put(path: Path, text: str) -> None:
     if found != 1:
         raise InputError(f"{path}: needs one line {BEGIN} and after it one line {END}")
     path.write_text(after, encoding="utf-8")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _figures(spread: Mapping[str, float], shown: Any) -> tuple[str, str]:

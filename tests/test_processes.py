@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ from accelerate.utils import is_bf16_available
 from safetensors.torch import load_file
 from stages import ROOT, hashes, leftovers, log_of, run, small_project, start, write_params
 from torch import Tensor
+
+from benchmarks.scaling import free_port
 
 SECONDS = 300
 KEYS: dict[str, Any] = {
@@ -66,12 +67,6 @@ def begin(*projects: Path) -> list[ForkServerProcess]:
         start("finetune", project, RANK=str(rank), LOCAL_RANK=str(rank), **common)
         for rank, project in enumerate(projects)
     ]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def together(*projects: Path) -> Path:
