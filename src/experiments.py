@@ -119,6 +119,7 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
         source.model_dump(exclude_none=True) | {"path": str(Path(source.path).absolute())}
         for source in sources
     ]
+    limits = {source.name: source.limit for source in sources}
     found: dict[str, Any] = {}
     for row in tqdm(plan.rows, unit="row", desc="gold"):
         name = f"gold-{row}"
@@ -132,8 +133,8 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
             ours = roles.pop("finetuned")
             about = found.setdefault(
                 label,
-                {"items": items[f"gold_{label}"], "roles": roles, "rows": {},
-                 "base_slices": slices[f"{label}.base"]},
+                {"limit": limits[label], "items": items[f"gold_{label}"], "roles": roles,
+                 "rows": {}, "base_slices": slices[f"{label}.base"]},
             )  # fmt: skip
             about["rows"][row] = {
                 "measures": ours,

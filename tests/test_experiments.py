@@ -729,6 +729,7 @@ def gold_of(**copying: float) -> dict[str, Any]:
         return {"antecedent_accuracy": 0.4, "copy_accuracy": value}
 
     return {
+        "limit": 9,
         "items": {"antecedent": 50, "mean_candidates": 12.34, "antecedent_out_of_window": 3,
                   "antecedent_not_a_candidate": 2},
         "roles": {"base": both(0.2), "nearest_noun": both(0.1)},
@@ -756,7 +757,8 @@ def test_page_without_gold_says_so() -> None:
 def test_page_shows_gold_sets_with_baselines_and_slices() -> None:
     value = whole() | {"gold": {"novels": gold_of(none=0.2, pronoun=0.6)}}
     text = section(page(value), "On human annotation")
-    assert "**novels**: 50 pronouns with a candidate antecedent in the window, 12.3" in text
+    assert "**novels** (its first 9 documents): 50 pronouns with a candidate" in text
+    assert "in the window, 12.3 candidates each" in text
     assert "out of the window: 3, not a noun phrase of its own: 2." in text
     assert line_with(text, "| nearest noun |") == "| nearest noun | 40.0 % | 10.0 % |"
     assert line_with(text, "| `pronoun` |").endswith("| 60.0 % (+40.0 points [+35.0, +45.0]) |")
@@ -768,6 +770,11 @@ def test_page_shows_gold_sets_with_baselines_and_slices() -> None:
     assert line_with(text, "| distance |") == (
         "| distance | same sentence | 20 | 10.0 % → 30.0 % | 10.0 % → 30.0 % |"
     )
+
+
+def test_page_says_nothing_of_a_limit_where_there_is_none() -> None:
+    value = whole() | {"gold": {"novels": gold_of(none=0.2) | {"limit": None}}}
+    assert "**novels**: 50 pronouns" in section(page(value), "On human annotation")
 
 
 def test_gold_sets_are_measured_with_the_first_seed_and_added(

@@ -49,10 +49,11 @@ class GoldRow(BaseModel):
 
 
 class GoldSet(BaseModel):
-    """What base, baselines and rows did on a gold set."""
+    """What base, baselines and rows did on a gold set, or on its first ``limit`` documents."""
 
     model_config = ConfigDict(frozen=True)
 
+    limit: int | None
     items: dict[str, Any]
     roles: dict[str, dict[str, float]]
     base_slices: SlicesByScorer

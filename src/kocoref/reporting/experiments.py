@@ -323,14 +323,16 @@ def _gold(found: Comparison) -> list[str]:
         return ["Not measured yet."]
     blocks = [
         "Gold sets are for evaluation only and no part of the project: `python src/experiments.py "
-        "--gold FILE` measures every row on one's own, with the first seed.",
+        "--gold FILE` measures every row on one's own, with the first seed. A row that is not in "
+        "a table below has not been measured on that set.",
     ]
     for name, gold in found.gold.items():
         items = gold.items
+        part = f" (its first {gold.limit} documents)" if gold.limit else ""
         blocks += [
-            f"**{name}**: {items['antecedent']} pronouns with a candidate antecedent in the window,"
-            f" {items['mean_candidates']:.1f} candidates each; left out, the antecedent out of the "
-            f"window: {items['antecedent_out_of_window']}, not a noun phrase of its own: "
+            f"**{name}**{part}: {items['antecedent']} pronouns with a candidate antecedent in the "
+            f"window, {items['mean_candidates']:.1f} candidates each; left out, the antecedent out "
+            f"of the window: {items['antecedent_out_of_window']}, not a noun phrase of its own: "
             f"{items['antecedent_not_a_candidate']}.",
             table(["", *(SHOWN[m] for m in GOLD_MEASURES)], _gold_means(gold)),
             *_gold_best(gold),
