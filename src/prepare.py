@@ -3,6 +3,7 @@
 Reads the section `prepare` of params.yaml. Every text is analysed once; documents are split,
 near-duplicates kept together; evaluation items are cut with their masks fixed. Text is read once
 to split it and once for each split, so that memory hardly grows with the number of documents.
+With DASK_SCHEDULER_ADDRESS in the environment the workers of that cluster do the analysis.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
+from kocoref.cluster import each
 from kocoref.corpus.document import Document
 from kocoref.corpus.gold import read_gold
 from kocoref.corpus.names import NameLexicon, swap_names
@@ -29,7 +31,7 @@ from kocoref.files import replacing, write_json, write_json_lines
 from kocoref.reporting.data_metrics import DocumentCounts, describe_items
 from kocoref.settings import PrepareSettings, load_settings
 from kocoref.stage import run_stage
-from kocoref.text.morphology import NOUN_TAGS, Analyzer, shared_analyzer
+from kocoref.text.morphology import NOUN_TAGS, shared_analyzer
 
 OUT = Path("data/prepared")
 METRICS = Path("metrics/data.json")
@@ -50,14 +52,13 @@ def main() -> None:
     foreign |= {f"lambada {i.document}": i.left + i.surface + i.right for i in lambada}
     chosen = choose(settings, foreign, counts)
 
-    analyzer = shared_analyzer()
     documents: dict[str, dict[str, Any]] = {}
     of_items: dict[str, dict[str, Any]] = {}
     with replacing(OUT) as out:
         out.mkdir()
-        documents["train"] = write_training(out, chosen["train"], settings, analyzer)
+        documents["train"] = write_training(out, chosen["train"], settings)
         for name in HELD_OUT:
-            held_out = list(analyze(read_chosen(settings.sources, chosen[name]), analyzer))
+            held_out = list(analyze(read_chosen(settings.sources, chosen[name])))
             documents[name] = write_documents(out / f"{name}.jsonl", held_out)
             items, reach = cut_items(held_out, settings)
             if lambada and name == "test":
@@ -65,7 +66,7 @@ def main() -> None:
             write_items(out / "items" / name, items)
             of_items[name] = describe_items(items, reach)
         for gold_name, part in gold.items():
-            items, reach = cut_items(analyze(part, analyzer), settings)
+            items, reach = cut_items(analyze(part), settings)
             items = replace(items, coref=(), lambada=(), plain=())
             write_items(out / "gold" / gold_name, items)
             of_items[f"gold_{gold_name}"] = describe_items(items, reach)
@@ -89,12 +90,12 @@ def choose(
     sketches: dict[str, Sketch] = {}
     fixed: dict[str, Split] = {}
     for source in settings.sources:
-        for document, known in read_with_splits(source, counts):
-            if document.id in sketches:
-                raise InputError(f"{source.path}: document id {document.id} is used twice")
-            sketches[document.id] = sketch(document.text)
+        for name, known, made in each(sketched, read_with_splits(source, counts)):
+            if name in sketches:
+                raise InputError(f"{source.path}: document id {name} is used twice")
+            sketches[name] = made
             if known:
-                fixed[document.id] = known
+                fixed[name] = known
     for name, text in foreign.items():
         sketches[name] = sketch(text)
         fixed[name] = "test"  # and so nothing like it is trained on
@@ -115,9 +116,15 @@ def choose(
     return chosen
 
 
-def write_training(
-    out: Path, chosen: Collection[str], settings: PrepareSettings, analyzer: Analyzer
-) -> dict[str, Any]:
+def sketched(
+    documents: Iterable[tuple[Document, Split | None]],
+) -> Iterator[tuple[str, Split | None, Sketch]]:
+    """The id of each document, its split where it has one, and its sketch."""
+    for document, split in documents:
+        yield document.id, split, sketch(document.text)
+
+
+def write_training(out: Path, chosen: Collection[str], settings: PrepareSettings) -> dict[str, Any]:
     """Write the training documents, their antecedent items and nouns; the documents in numbers."""
     nouns: Counter[str] = Counter()
     antecedents: list[AntecedentItem] = []
@@ -125,7 +132,7 @@ def write_training(
 
     def observed() -> Iterator[Document]:
         text = chain(read_chosen(settings.sources, chosen), twins(chosen, settings))
-        for number, document in enumerate(analyze(text, analyzer)):
+        for number, document in enumerate(analyze(text)):
             nouns.update(token.form for token in document.tokens if token.tag in NOUN_TAGS)
             if number < len(chosen):  # what comes then are twins
                 antecedents.extend(maker.antecedent(document))
@@ -151,10 +158,15 @@ def twins(chosen: Collection[str], settings: PrepareSettings) -> Iterator[Docume
                 yield replace(twin.document(), id=f"{passage.id}~{number}")
 
 
-def analyze(documents: Iterable[Document], analyzer: Analyzer) -> Iterator[Document]:
+def analyze(documents: Iterable[Document]) -> Iterator[Document]:
     """The documents with their sentences and tokens."""
+    return each(analyzed, documents)
+
+
+def analyzed(documents: Iterable[Document]) -> Iterator[Document]:
+    """The same, by this process."""
     waiting, read = tee(documents)
-    analyses = analyzer.analyze(document.text for document in read)
+    analyses = shared_analyzer().analyze(document.text for document in read)
     for document, (sentences, tokens) in zip(waiting, analyses, strict=True):
         yield replace(document, sentences=sentences, tokens=tokens)
 
