@@ -16,7 +16,7 @@ experiments: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" python src/experiments.py
 
 bench: $(VENV)/installed
-	PYTHONPATH=src $(BIN)/python -m benchmarks $(BENCH)
+	PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=src python -m benchmarks $(BENCH)
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

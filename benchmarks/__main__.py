@@ -1,7 +1,7 @@
 """Run the benchmarks from the project's directory: `python -m benchmarks`, with src on the path.
 
 Writes benchmarks/results.json, the figures in benchmarks/plots, and the tables in
-benchmarks/README.md and README.md.
+benchmarks/README.md and README.md; with --repro only benchmarks/repro.json and its table.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import argparse
 import logging
 import os
 import platform
+import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import evaluate, finetune, machine, prepare, resolve, scaling, table
+from benchmarks import evaluate, finetune, machine, prepare, repro, resolve, scaling, table
 from benchmarks.sizes import DEFAULT, FULL, QUICK, Sizes
 from kocoref.files import write_json
 from kocoref.runtime import arithmetic_variables
@@ -38,9 +40,15 @@ def main() -> None:
     size.add_argument(
         "--full", action="store_true", help="also prepare 100,000 and a million documents: hours"
     )
+    size.add_argument(
+        "--repro", action="store_true", help="only: `dvc repro` from nothing in a clone, by stage"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     with one_line_errors():
+        if options.repro:
+            write_repro(run_repro())
+            return
         results = run(QUICK if options.quick else FULL if options.full else DEFAULT)
         if options.quick:
             print(table.everything(results))
@@ -65,6 +73,15 @@ def run(sizes: Sizes) -> dict[str, Any]:
     return results
 
 
+def run_repro() -> dict[str, Any]:
+    """The results of a whole run of what is committed."""
+    described = describe_machine()
+    with tempfile.TemporaryDirectory(prefix="kocoref-") as directory:
+        clone = Path(directory) / "clone"
+        subprocess.run(["git", "clone", "--quiet", ".", clone], check=True)
+        return {"machine": described, "seconds": repro.seconds_by_stage(clone)}
+
+
 def describe_machine() -> dict[str, Any]:
     """What the figures depend on."""
     models = {
@@ -86,8 +103,14 @@ def write(results: dict[str, Any]) -> None:
     """The results, figures and tables in their places."""
     write_json(HERE / "results.json", results)
     scaling.plot(results["curves"], HERE / "plots")
-    table.put(HERE / "README.md", table.everything(results))
-    table.put(Path("README.md"), table.ratios(results))
+    table.put(HERE / "README.md", "bench", table.everything(results))
+    table.put(Path("README.md"), "bench", table.ratios(results))
+
+
+def write_repro(results: dict[str, Any]) -> None:
+    """The results and their table in their places."""
+    write_json(HERE / "repro.json", results)
+    table.put(HERE / "README.md", "repro", table.stages(results))
 
 
 if __name__ == "__main__":

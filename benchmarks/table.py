@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.repro import GOAL_MINUTES
 from kocoref.errors import InputError
 from kocoref.markdown import table
-
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-_BETWEEN = re.compile(f"(?<={re.escape(BEGIN)}\n).*?(?={re.escape(END)})", re.DOTALL)
 
 
 def ratios(results: Mapping[str, Any]) -> str:
@@ -53,17 +51,38 @@ def everything(results: Mapping[str, Any]) -> str:
     return f"{ratios(results)}\n{growth}\n"
 
 
-def put(path: Path, text: str) -> None:
-    """Replace what stands between the markers of a file.
+def stages(results: Mapping[str, Any]) -> str:
+    """Where the time of a whole run goes, and the machine."""
+    seconds: Mapping[str, float] = results["seconds"]
+    whole = sum(seconds.values())
+    spent = table(
+        ["stage", "minutes", "share"],
+        (
+            [name, f"{value / 60:.1f}", _percent(value / whole)]
+            for name, value in [*seconds.items(), ("whole", whole)]
+        ),
+    )
+    return f"{spent}\n\nGoal: {GOAL_MINUTES} minutes. {_machine(results['machine'])}\n"
+
+
+def put(path: Path, name: str, text: str) -> None:
+    """Replace what stands between the markers with this name in a file.
 
     Raises:
         InputError: the file has no such markers.
     """
+    begin, end = markers(name)
+    between = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
     before = path.read_text(encoding="utf-8")
-    after, found = _BETWEEN.subn(lambda _: text, before)
+    after, found = between.subn(lambda _: text, before)
     if found != 1:
-        raise InputError(f"{path}: needs one line {BEGIN} and after it one line {END}")
+        raise InputError(f"{path}: needs one line {begin} and after it one line {end}")
     path.write_text(after, encoding="utf-8")
+
+
+def markers(name: str) -> tuple[str, str]:
+    """The lines around a text that is replaced."""
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
 
 
 def _figures(spread: Mapping[str, float], shown: Any) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ from statistics import mean
 
 import pytest
 
-from benchmarks import evaluate, resolve, scaling, table
+from benchmarks import evaluate, repro, resolve, scaling, table
 from benchmarks.machine import Shape
 from benchmarks.prepare import analysis, pool
 from benchmarks.texts import concatenated, lengths, scrambled
@@ -120,10 +122,12 @@ def test_table_of_growth() -> None:
 
 def test_table_goes_between_the_markers_again_and_again(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"a\n{table.BEGIN}\nold\n{table.END}\nb\n", encoding="utf-8")
+    other = "<!-- other:begin -->\nkept\n<!-- other:end -->"
+    begin, end = table.markers("bench")
+    page.write_text(f"{other}\n{begin}\nold\n{end}\nb\n", encoding="utf-8")
     for text in (r"| \1 |" + "\n", "| 2 |\n"):
-        table.put(page, text)
-        expected = f"a\n{table.BEGIN}\n{text}{table.END}\nb\n"
+        table.put(page, "bench", text)
+        expected = f"{other}\n{begin}\n{text}{end}\nb\n"
         assert page.read_text(encoding="utf-8") == expected
 
 
@@ -131,14 +135,54 @@ def test_page_without_markers(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("a\n", encoding="utf-8")
     with pytest.raises(InputError, match="needs one line"):
-        table.put(page, "")
+        table.put(page, "bench", "")
 
 
-@pytest.mark.parametrize("path", ["README.md", "benchmarks/README.md"])
-def test_pages_have_markers(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("README.md", "bench"), ("benchmarks/README.md", "bench"), ("benchmarks/README.md", "repro")],
+)
+def test_pages_have_markers(path: str, name: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_bytes(Path(path).read_bytes())
-    table.put(page, "")
+    table.put(page, name, "")
+
+
+def test_time_goes_to_the_stage_that_was_named_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["'x' didn't change", "Running stage 'a':", "> work", "Running stage 'b':", "> work"]
+    clock = iter([0.0, 1.0, 1.0, 4.0, 4.0, 9.0])
+    monkeypatch.setattr(repro, "perf_counter", lambda: next(clock))
+    assert repro.split_by_stage(lines) == {repro.BEFORE: 1.0, "a": 3.0, "b": 5.0}
+
+
+def test_stages_are_timed_and_a_failure_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = tmp_path / "dvc"
+    command.write_text("#!/bin/sh\necho \"Running stage 'a':\"\nsleep 0.2\nexit $END\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("END", "0")
+    found = repro.seconds_by_stage(tmp_path)
+    assert list(found) == [repro.BEFORE, "a"]
+    assert found["a"] >= 0.2
+    monkeypatch.setenv("END", "3")
+    with pytest.raises(subprocess.CalledProcessError):
+        repro.seconds_by_stage(tmp_path)
+
+
+def test_table_of_stages() -> None:
+    results = {"machine": RESULTS["machine"], "seconds": {"prepare": 30.0, "finetune": 90.0}}
+    assert table.stages(results) == (
+        "| stage | minutes | share |\n"
+        "| --- | --- | --- |\n"
+        "| prepare | 0.5 | 25 % |\n"
+        "| finetune | 1.5 | 75 % |\n"
+        "| whole | 2.0 | 100 % |\n"
+        "\n"
+        "Goal: 8 minutes. P, 2 cores, 2 threads, load before the run 0.2; Python 3.11, torch 2,"
+        " kiwipiepy 1.\n"
+    )
 
 
 def test_figures_are_written(tmp_path: Path) -> None:

@@ -111,8 +111,7 @@ def test_refusals_of_a_worker_arrive(two_workers: str, monkeypatch: pytest.Monke
 
 @pytest.mark.slow
 @pytest.mark.holds(
-    "workers with another version of Kiwi, without this project, no workers, no cluster",
-    "refused, with the reason",
+    "workers of a Dask cluster with another version of Kiwi", "refused, with both versions"
 )
 def test_workers_that_would_do_otherwise_are_refused(
     two_workers: str, monkeypatch: pytest.MonkeyPatch

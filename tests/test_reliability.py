@@ -19,11 +19,13 @@ def test_every_kind_of_trial_has_its_claims() -> None:
     assert files == {
         f"test_{name}.py"
         for name in (
+            "cluster",
             "fuzz",
             "interruption",
             "odd_text",
             "pipeline",
             "processes",
+            "runtime",
             "security",
             "storage",
             "verify",

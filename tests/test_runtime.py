@@ -40,12 +40,14 @@ NARROW = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 WIDE = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "ATEN_CPU_CAPABILITY": "avx512"}
 
 
+@pytest.mark.holds(
+    "bf16 on a processor without it", "fp32, and only instructions that the processor has"
+)
 @pytest.mark.parametrize(
     ("reproducible", "precision", "able", "expected"),
     [
         (True, "fp32", True, NARROW | {"OMP_NUM_THREADS": "3"}),
         (True, "bf16", True, WIDE),
-        # Wide instructions on a processor without them kill the process.
         (True, "bf16", False, NARROW),
         (False, "fp32", True, {"OMP_NUM_THREADS": "3"}),
     ],
