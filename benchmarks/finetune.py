@@ -17,7 +17,12 @@ from benchmarks.sizes import Sizes
 from benchmarks.texts import concatenated
 from benchmarks.timing import Timed, Way, Work, alternate, ratio_row
 from kocoref.examples.example import Example
-from kocoref.runtime import accelerate_precision, arithmetic_variables, fix_arithmetic
+from kocoref.runtime import (
+    accelerate_precision,
+    arithmetic_variables,
+    fix_arithmetic,
+    processor_has_bf16,
+)
 from kocoref.settings import FinetuneSettings, load_settings
 
 if TYPE_CHECKING:
@@ -43,12 +48,20 @@ def compare(sizes: Sizes) -> list[dict[str, Any]]:
         [ours("fp32", count), trainer("fp32", count, "max_length"),
          trainer("fp32", count, "longest")], sizes.repetitions,
     )  # fmt: skip
-    bf16 = alternate([ours("bf16", count), trainer("bf16", count, "longest")], sizes.repetitions)
-    return [
+    rows = [
         _row("fp32", "Trainer padded to the maximum length", 4, fp32[0], fp32[1]),
         _row("fp32", "Trainer grouped by length", 1.8, fp32[0], fp32[2]),
-        _row("bf16", "Trainer grouped by length", 1.8, *bf16),
     ]
+    if "bf16" in precisions():
+        ways = [ours("bf16", count), trainer("bf16", count, "longest")]
+        bf16 = alternate(ways, sizes.repetitions)
+        rows.append(_row("bf16", "Trainer grouped by length", 1.8, *bf16))
+    return rows
+
+
+def precisions() -> tuple[Precision, ...]:
+    """What the processor multiplies in: without bf16 instructions it would only imitate bf16."""
+    return ("fp32", "bf16") if processor_has_bf16() else ("fp32",)
 
 
 def _row(

@@ -53,7 +53,7 @@ def measure(sizes: Sizes) -> list[dict[str, Any]]:
     settings = load_settings("evaluate", EvaluateSettings)
     items = evaluate.test_items(sizes.items_every)
     rows = []
-    for precision in ("fp32", "bf16"):
+    for precision in finetune.precisions():
         training = finetune.settings_for(precision)
         asking = settings.model_copy(update={"mixed_precision": precision})
         ways = [

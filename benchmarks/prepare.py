@@ -7,7 +7,6 @@ the entities, one for the pronouns, one for the context nouns and one for the no
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -36,6 +35,12 @@ from kocoref.text.morphology import (
 
 PROCESSES = 2
 STAGE = Path("src/prepare.py").resolve()
+START_AND_TELL = (
+    "import resource, subprocess, sys;"
+    "ended = subprocess.run(sys.argv[1:]).returncode;"
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss);"
+    "sys.exit(ended)"
+)
 Found = dict[str, int]
 """How many entities, pronouns, context nouns and texts with a noun there are."""
 
@@ -124,9 +129,18 @@ def stage_cost(documents: int) -> Cost:
         params |= {"sources": [{"path": "texts.jsonl", "format": "jsonl"}], "gold": []}
         (directory / PARAMS).write_text(yaml.safe_dump({"prepare": params}), encoding="utf-8")
         start = perf_counter()
-        process = subprocess.Popen([sys.executable, str(STAGE)], cwd=directory)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, STAGE.name)
-        return Cost(perf_counter() - start, usage.ru_maxrss / 1024)
+        peak = peak_mib([sys.executable, str(STAGE)], directory)
+        return Cost(perf_counter() - start, peak)
+
+
+def peak_mib(command: list[str], directory: Path) -> float:
+    """The most memory that a command had.
+
+    A process begins with the peak of the one that started it, so a small one in between does.
+
+    Raises:
+        CalledProcessError: the command failed.
+    """
+    between = [sys.executable, "-c", START_AND_TELL, *command]
+    done = subprocess.run(between, cwd=directory, stdout=subprocess.PIPE, check=True)
+    return int(done.stdout.split()[-1]) / 1024

@@ -37,22 +37,29 @@ Costs = Mapping[int, float]
 
 def measure(sizes: Sizes) -> list[dict[str, Any]]:
     """The curves of results.json."""
-    stage_cost(START_DOCUMENTS)  # reads the libraries from disk
-    start = stage_cost(START_DOCUMENTS).seconds
-    stage = {count: stage_cost(count) for count in sizes.stage_documents}
-    seconds = {count: max(cost.seconds - start, 1e-3) for count, cost in stage.items()}
     lengths = {
         "models/base": _by_length(None, sizes.lengths, sizes),
         "small DeBERTa-v2": _by_length(DEBERTA, sizes.long_lengths, sizes),
     }
     return [
-        curve("prepare, after its start", "documents", "seconds", seconds),
-        curve("prepare", "documents", "peak MiB", {n: cost.peak_mib for n, cost in stage.items()}),
+        *by_documents(sizes.stage_documents),
         *(curve(f"finetune, {name}", "tokens a text", "seconds a text", costs)
           for name, costs in lengths.items()),
         curve("finetune, a thread each", "processes", "seconds an example",
               _by_processes(sizes.training_examples, sizes.measurements)),
     ]  # fmt: skip
+
+
+def by_documents(counts: Sequence[int]) -> list[dict[str, Any]]:
+    """Time and memory of the stage `prepare`."""
+    stage_cost(START_DOCUMENTS)  # reads the libraries from disk
+    start = stage_cost(START_DOCUMENTS).seconds
+    stage = {count: stage_cost(count) for count in counts}
+    seconds = {count: max(cost.seconds - start, 1e-3) for count, cost in stage.items()}
+    return [
+        curve("prepare, after its start", "documents", "seconds", seconds),
+        curve("prepare", "documents", "peak MiB", {n: cost.peak_mib for n, cost in stage.items()}),
+    ]
 
 
 def curve(what: str, by: str, cost: str, costs: Costs) -> dict[str, Any]:

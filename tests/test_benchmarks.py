@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,9 @@ from statistics import mean
 
 import pytest
 
-from benchmarks import evaluate, repro, resolve, scaling, table
+from benchmarks import evaluate, finetune, repro, resolve, scaling, table
 from benchmarks.machine import Shape
-from benchmarks.prepare import analysis, pool
+from benchmarks.prepare import analysis, peak_mib, pool
 from benchmarks.texts import concatenated, lengths, scrambled
 from benchmarks.timing import Spread, Timed, Way, Work, alternate, ratio_row, times_as_fast
 from kocoref.corpus.document import Document
@@ -190,10 +191,29 @@ def test_figures_are_written(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "plots").iterdir()] == ["tokens.png"]
 
 
+@pytest.mark.parametrize(("able", "expected"), [(True, ("fp32", "bf16")), (False, ("fp32",))])
+def test_bf16_is_timed_where_the_processor_has_it(
+    able: bool, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "processor_has_bf16", lambda: able)
+    assert finetune.precisions() == expected
+
+
 def test_lengths_are_those_of_the_report() -> None:
     assert mean(lengths(1000)) == pytest.approx(400, abs=5)
     assert max(lengths(1000)) == 2048
     assert [len(text) for text in concatenated(50)] == lengths(50)
+
+
+def test_memory_is_that_of_the_command_alone(tmp_path: Path) -> None:
+    ours = b"x" * (200 * 2**20)
+    small, large = (
+        peak_mib([sys.executable, "-c", f"x = b'x' * ({mib} * 2**20)"], tmp_path) for mib in (1, 99)
+    )
+    assert 95 < large - small < 105
+    assert small < len(ours) / 2**20
+    with pytest.raises(subprocess.CalledProcessError):
+        peak_mib(["false"], tmp_path)
 
 
 def test_scrambled_texts_are_no_near_duplicates() -> None:
