@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections import deque
@@ -75,11 +76,12 @@ def _composed(unit: str) -> str:
 class Analyzer:
     """Kiwi, fed by an iterator: texts are analysed in parallel, results come in their order.
 
-    The result does not depend on the number of threads.
+    The result does not depend on the number of ``threads``: as many as there are cores for this
+    process, unless given.
     """
 
-    def __init__(self, threads: int = 2) -> None:
-        self._kiwi = Kiwi(num_workers=threads)
+    def __init__(self, threads: int | None = None) -> None:
+        self._kiwi = Kiwi(num_workers=threads or len(os.sched_getaffinity(0)))
 
     def analyze(self, texts: Iterable[str]) -> Iterator[Analysis]:
         """Sentence spans and tokens of each text, all in characters of the text."""
