@@ -170,6 +170,8 @@ def plot(curves: Sequence[Mapping[str, Any]], directory: Path) -> None:
             measured = sorted({size for found in drawn for size in found["sizes"]})
             axes.set_xticks(measured, [f"{size:,}" for size in measured])
             axes.xaxis.minorticks_off()
+            low, high = axes.get_ylim()
+            axes.set_ylim(min(low, high / 10), max(high, low * 10))  # what is flat looks flat
             axes.set_xlabel(by)
             axes.set_ylabel(cost)
             axes.legend(frameon=False, fontsize=8)
