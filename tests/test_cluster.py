@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from stages import ROOT, hashes, log_of, run, small_project
@@ -20,9 +21,16 @@ from kocoref.errors import InputError
 SECONDS = 60
 
 
+class Running(NamedTuple):
+    """A cluster's address and the process of its scheduler."""
+
+    address: str
+    scheduler: subprocess.Popen[bytes]
+
+
 @contextmanager
-def running(directory: Path, workers: int, *path: Path) -> Iterator[str]:
-    """The address of a scheduler with workers as a user starts them, ``path`` their PYTHONPATH."""
+def running(directory: Path, workers: int, *path: Path) -> Iterator[Running]:
+    """A scheduler with workers as a user starts them, ``path`` their PYTHONPATH."""
     file = directory / "scheduler.json"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))}
     dask = [sys.executable, "-m", "dask"]
@@ -44,7 +52,7 @@ def running(directory: Path, workers: int, *path: Path) -> Iterator[str]:
             if workers:
                 client.wait_for_workers(workers, timeout=SECONDS)
             address = client.scheduler.address
-        yield address
+        yield Running(address, started[0])
     finally:
         for process in started:
             process.kill()
@@ -54,8 +62,8 @@ def running(directory: Path, workers: int, *path: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("dask"), 2, ROOT / "src", ROOT / "tests") as address:
-        yield address
+    with running(tmp_path_factory.mktemp("dask"), 2, ROOT / "src", ROOT / "tests") as found:
+        yield found.address
 
 
 def squares(numbers: Iterable[int]) -> Iterator[int]:
@@ -126,8 +134,8 @@ def test_workers_that_would_do_otherwise_are_refused(
 def test_workers_without_the_project_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(tmp_path, 1) as address:
-        monkeypatch.setenv(ADDRESS, address)
+    with running(tmp_path, 1) as found:
+        monkeypatch.setenv(ADDRESS, found.address)
         with pytest.raises(InputError, match="start it with PYTHONPATH=src"):
             list(each(squares, [1]))
 
@@ -136,10 +144,22 @@ def test_workers_without_the_project_are_refused(
 def test_cluster_without_workers_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(tmp_path, 0) as address:
-        monkeypatch.setenv(ADDRESS, address)
+    with running(tmp_path, 0) as found:
+        monkeypatch.setenv(ADDRESS, found.address)
         with pytest.raises(InputError, match="has no workers"):
             list(each(squares, [1]))
+
+
+@pytest.mark.slow
+@pytest.mark.holds("kill -9 of the scheduler of a Dask cluster in the middle", "one clear line")
+def test_cluster_that_goes_away_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path, 1, ROOT / "src", ROOT / "tests") as found:
+        monkeypatch.setenv(ADDRESS, found.address)
+        results = each(squares, range(20 * PORTION))
+        assert next(results) == 0
+        found.scheduler.kill()
+        with pytest.raises(InputError, match=f"the cluster at {found.address} is gone"):
+            list(results)
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])

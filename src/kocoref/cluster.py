@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import closing
 from hashlib import blake2b
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kocoref.errors import InputError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 """Dask's own variable: where the scheduler of a cluster listens, as tcp://host:8786."""
@@ -43,8 +44,8 @@ def each(function: Function[Value, Made], values: Iterable[Value]) -> Iterator[M
     cluster, which import this project (``PYTHONPATH=src``); else all is done here.
 
     Raises:
-        InputError: Dask is not installed, no cluster answers, or its workers would not do the same
-            as this process.
+        InputError: Dask is not installed, no cluster answers, it is gone before all is done, or its
+            workers would not do the same as this process.
     """
     address = os.environ.get(ADDRESS)
     return _on_cluster(address, function, values) if address else iter(function(values))
@@ -56,13 +57,20 @@ def _on_cluster(
     left = iter(values)
     with closing(_connect(address)) as client:
         most = AHEAD * _check_workers(client, address)
-        under_way: deque[Any] = deque()
+        under_way: deque[Future[list[Made]]] = deque()
         while portion := list(islice(left, PORTION)):
             if len(under_way) == most:
-                yield from under_way.popleft().result()
+                yield from _result(under_way.popleft(), address)
             under_way.append(client.submit(_made, function, portion, pure=False))
         while under_way:
-            yield from under_way.popleft().result()
+            yield from _result(under_way.popleft(), address)
+
+
+def _result(future: Future[list[Made]], address: str) -> list[Made]:
+    try:
+        return future.result()
+    except (CancelledError, OSError):  # Dask's errors of a lost connection are of these
+        raise InputError(f"{ADDRESS}: the cluster at {address} is gone; start it again") from None
 
 
 def _made(function: Function[Value, Made], portion: list[Value]) -> list[Made]:
