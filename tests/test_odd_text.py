@@ -19,7 +19,7 @@ import prepare
 from kocoref.corpus.document import Document, read_documents
 from kocoref.corpus.mentions import entities, noun_phrases, pronouns
 from kocoref.examples.items import ItemMaker, ItemSet, MaskedItem, make_items, read_items
-from kocoref.text.morphology import Analyzer, readable
+from kocoref.text.morphology import readable
 
 ROOT = Path(__file__).parents[1]
 STORY = "홍길동은 학생이다. 그는 공부한다. 김서연은 부산에서 태어났다. 그녀는 부산을 떠났다."
@@ -57,9 +57,9 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-def analysed_as(text: str, analyzer: Analyzer) -> Document:
+def analysed_as(text: str) -> Document:
     """One analysed document, as prepare makes it."""
-    (document,) = prepare.analyze([Document("d", text, "test", "none")], analyzer)
+    (document,) = prepare.analyze([Document("d", text, "test", "none")])
     return document
 
 
@@ -98,8 +98,8 @@ def check(document: Document) -> None:
     "emoji, decomposed Hangul, no width, right to left, [MASK], one character, only pronouns",
     "every span is inside its text and reads as it claims",
 )
-def test_spans_of_odd_text_are_what_they_claim(name: str, analyzer: Analyzer) -> None:
-    check(analysed_as(ODD[name], analyzer))
+def test_spans_of_odd_text_are_what_they_claim(name: str) -> None:
+    check(analysed_as(ODD[name]))
 
 
 @settings(max_examples=150, deadline=None)
@@ -108,8 +108,8 @@ def test_spans_of_odd_text_are_what_they_claim(name: str, analyzer: Analyzer) ->
     "150 random mixtures of such pieces",
     "every span is inside its text and reads as it claims",
 )
-def test_spans_of_any_text_are_what_they_claim(analyzer: Analyzer, text: str) -> None:
-    check(analysed_as(text, analyzer))
+def test_spans_of_any_text_are_what_they_claim(text: str) -> None:
+    check(analysed_as(text))
 
 
 def seen(document: Document) -> list[tuple[str, str, str]]:
@@ -129,34 +129,28 @@ def seen(document: Document) -> list[tuple[str, str, str]]:
     "decomposed Hangul and invisible characters in a story",
     "the tokens of the story as it looks",
 )
-def test_text_that_looks_the_same_is_read_the_same(
-    spoil: Callable[[str], str], analyzer: Analyzer
-) -> None:
-    assert seen(analysed_as(spoil(STORY), analyzer)) == seen(analysed_as(STORY, analyzer))
+def test_text_that_looks_the_same_is_read_the_same(spoil: Callable[[str], str]) -> None:
+    assert seen(analysed_as(spoil(STORY))) == seen(analysed_as(STORY))
 
 
-def test_invisible_characters_are_inside_a_span_but_not_at_its_edges(analyzer: Analyzer) -> None:
-    document = analysed_as(ODD["no width"], analyzer)
+def test_invisible_characters_are_inside_a_span_but_not_at_its_edges() -> None:
+    document = analysed_as(ODD["no width"])
     assert [p.form for p in noun_phrases(document)][:2] == ["홍\u200b길동", "학\u200d생"]
     assert [document.text[t.start : t.end] for t in pronouns(document)] == ["그", "그\u200c녀"]
 
 
-def test_text_in_pieces_is_read_as_in_one(
-    analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_text_in_pieces_is_read_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (STORY + " ") * 4
-    whole = analysed_as(text, analyzer)
+    whole = analysed_as(text)
     monkeypatch.setattr("kocoref.text.morphology._LONGEST", len(STORY) + 5)
-    pieces = analysed_as(text, analyzer)
+    pieces = analysed_as(text)
     assert (pieces.tokens, pieces.sentences) == (whole.tokens, whole.sentences)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-def test_pieces_hold_the_whole_text(
-    size: int, analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pieces_hold_the_whole_text(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kocoref.text.morphology._LONGEST", size)
-    document = analysed_as("가나다라마바사. 아자차\n카", analyzer)
+    document = analysed_as("가나다라마바사. 아자차\n카")
     check(document)
     covered = {place for t in document.tokens for place in range(t.start, t.end)}
     assert covered >= {i for i, c in enumerate(document.text) if not c.isspace()}
@@ -168,10 +162,10 @@ def test_pieces_hold_the_whole_text(
     "a megabyte on one line, 100,000 characters of pronouns, of one word, of faces",
     "no hang, spans inside the text",
 )
-def test_long_text_takes_its_time_and_no_more(name: str, analyzer: Analyzer) -> None:
+def test_long_text_takes_its_time_and_no_more(name: str) -> None:
     text = LONG[name]
     started = time.process_time()
-    document = analysed_as(text, analyzer)
+    document = analysed_as(text)
     items = items_of(document)
     assert time.process_time() - started < SECONDS
     assert len(items.coref) <= 12

@@ -15,7 +15,6 @@ from kocoref.corpus.document import Document
 from kocoref.corpus.reading import read_chosen, read_split_passages, read_with_splits
 from kocoref.errors import InputError
 from kocoref.settings import PrepareSettings, SourceSettings, load_settings
-from kocoref.text.morphology import Analyzer
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,7 +67,7 @@ def test_nothing_is_read_after_the_last_chosen_document(lines: SourceSettings) -
         list(read_chosen([lines], ["r9", "r10"]))
 
 
-def test_documents_are_analysed_as_they_are_read(analyzer: Analyzer) -> None:
+def test_documents_are_analysed_as_they_are_read() -> None:
     read = 0
 
     def endless() -> Iterator[Document]:
@@ -77,7 +76,7 @@ def test_documents_are_analysed_as_they_are_read(analyzer: Analyzer) -> None:
             read += 1
             yield Document(str(read), f"그는 {read}번 학생이다.", "", "")
 
-    analysed = prepare.analyze(endless(), analyzer)
+    analysed = prepare.analyze(endless())
     for number in range(1, 101):
         document = next(analysed)
         assert document.id == str(number)
