@@ -10,9 +10,7 @@ import argparse
 import logging
 import os
 import platform
-import subprocess
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from benchmarks.sizes import DEFAULT, FULL, QUICK, Sizes
 from kocoref.files import write_json
 from kocoref.runtime import arithmetic_variables
 from kocoref.stage import one_line_errors
+from verify import fresh_clone
 
 HERE = Path("benchmarks")
 PACKAGES = ("torch", "transformers", "kiwipiepy")
@@ -76,9 +75,7 @@ def run(sizes: Sizes) -> dict[str, Any]:
 def run_repro() -> dict[str, Any]:
     """The results of a whole run of what is committed."""
     described = describe_machine()
-    with tempfile.TemporaryDirectory(prefix="kocoref-") as directory:
-        clone = Path(directory) / "clone"
-        subprocess.run(["git", "clone", "--quiet", ".", clone], check=True)
+    with fresh_clone() as clone:
         return {"machine": described, "seconds": repro.seconds_by_stage(clone)}
 
 

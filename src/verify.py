@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,7 @@ log = logging.getLogger("verify")
 
 def main() -> None:
     """Clone, run, compare; ends the process with 1 if the clone measures something else."""
-    with tempfile.TemporaryDirectory(prefix="kocoref-") as directory:
-        clone = Path(directory) / "clone"
-        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    with fresh_clone() as clone:
         recorded = hashes(clone)
         before = {name: read_json(clone / "metrics" / name) for name in METRICS}
         subprocess.run(["dvc", "repro", "--force", "--no-run-cache"], cwd=clone, check=True)
@@ -43,6 +42,15 @@ def main() -> None:
             for found in apart(before[name], read_json(clone / "metrics" / name))
         }
     report(len(recorded), files, sorted(moved))
+
+
+@contextmanager
+def fresh_clone() -> Iterator[Path]:
+    """A clone of what is committed, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="kocoref-") as directory:
+        clone = Path(directory) / "clone"
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        yield clone
 
 
 def report(count: int, files: list[str], moved: list[str]) -> None:

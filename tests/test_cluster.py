@@ -131,22 +131,15 @@ def test_workers_that_would_do_otherwise_are_refused(
 
 
 @pytest.mark.slow
-def test_workers_without_the_project_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("workers", "message"), [(0, "has no workers"), (1, "start it with PYTHONPATH=src")]
+)
+def test_cluster_that_cannot_work_is_refused(
+    workers: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running(tmp_path, 1) as found:
+    with running(tmp_path, workers) as found:  # the project is on nobody's path
         monkeypatch.setenv(ADDRESS, found.address)
-        with pytest.raises(InputError, match="start it with PYTHONPATH=src"):
-            list(each(squares, [1]))
-
-
-@pytest.mark.slow
-def test_cluster_without_workers_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with running(tmp_path, 0) as found:
-        monkeypatch.setenv(ADDRESS, found.address)
-        with pytest.raises(InputError, match="has no workers"):
+        with pytest.raises(InputError, match=message):
             list(each(squares, [1]))
 
 
