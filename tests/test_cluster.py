@@ -22,10 +22,11 @@ SECONDS = 60
 
 
 class Running(NamedTuple):
-    """A cluster's address and the process of its scheduler."""
+    """A cluster's address and its processes."""
 
     address: str
     scheduler: subprocess.Popen[bytes]
+    workers: list[subprocess.Popen[bytes]]
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def running(directory: Path, workers: int, *path: Path) -> Iterator[Running]:
             if workers:
                 client.wait_for_workers(workers, timeout=SECONDS)
             address = client.scheduler.address
-        yield Running(address, started[0])
+        yield Running(address, started[0], started[1:])
     finally:
         for process in started:
             process.kill()
@@ -153,6 +154,36 @@ def test_cluster_that_goes_away_is_said(tmp_path: Path, monkeypatch: pytest.Monk
         found.scheduler.kill()
         with pytest.raises(InputError, match=f"the cluster at {found.address} is gone"):
             list(results)
+
+
+@pytest.mark.slow
+@pytest.mark.holds("kill -9 of all workers of a Dask cluster in the middle", "one clear line")
+def test_workers_that_go_away_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "SECONDS", 1)
+    monkeypatch.setattr(cluster, "WITHOUT_WORKERS", 1)
+    with running(tmp_path, 1, ROOT / "src", ROOT / "tests") as found:
+        monkeypatch.setenv(ADDRESS, found.address)
+        results = each(squares, range(20 * PORTION))
+        assert next(results) == 0
+        found.workers[0].kill()
+        with pytest.raises(InputError, match=f"{found.address} has lost all its workers"):
+            list(results)
+
+
+def end_the_process(numbers: Iterable[int]) -> Iterator[int]:
+    os._exit(1)
+    yield from numbers
+
+
+@pytest.mark.slow
+def test_texts_that_kill_every_worker_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    with running(tmp_path, 1, ROOT / "src", ROOT / "tests") as found:
+        monkeypatch.setenv(ADDRESS, found.address)
+        with pytest.raises(InputError, match="died one after the other over the same texts"):
+            list(each(end_the_process, [1]))
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])

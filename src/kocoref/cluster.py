@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import blake2b
 from importlib.metadata import version
 from itertools import islice
@@ -31,6 +31,8 @@ AHEAD = 4
 """Portions for each worker that are under way, which bounds what is kept in memory."""
 SECONDS = 10
 """How long an answer of the scheduler is waited for."""
+WITHOUT_WORKERS = 60
+"""How many seconds a cluster may be without workers: one that restarts or grows soon has some."""
 
 Value = TypeVar("Value")
 Made = TypeVar("Made")
@@ -44,8 +46,8 @@ def each(function: Function[Value, Made], values: Iterable[Value]) -> Iterator[M
     cluster, which import this project (``PYTHONPATH=src``); else all is done here.
 
     Raises:
-        InputError: Dask is not installed, no cluster answers, it is gone before all is done, or its
-            workers would not do the same as this process.
+        InputError: Dask is not installed, no cluster answers, it or all its workers are gone before
+            all is done, or its workers would not do the same as this process.
     """
     address = os.environ.get(ADDRESS)
     return _on_cluster(address, function, values) if address else iter(function(values))
@@ -60,17 +62,37 @@ def _on_cluster(
         under_way: deque[Future[list[Made]]] = deque()
         while portion := list(islice(left, PORTION)):
             if len(under_way) == most:
-                yield from _result(under_way.popleft(), address)
+                yield from _result(under_way.popleft(), client, address)
             under_way.append(client.submit(_made, function, portion, pure=False))
         while under_way:
-            yield from _result(under_way.popleft(), address)
+            yield from _result(under_way.popleft(), client, address)
 
 
-def _result(future: Future[list[Made]], address: str) -> list[Made]:
+def _result(future: Future[list[Made]], client: Client, address: str) -> list[Made]:
+    from distributed.scheduler import KilledWorker
+
     try:
-        return future.result()
+        while True:  # what a worker had finished is lost with it, and has to be done again
+            with suppress(TimeoutError):
+                return future.result(SECONDS)
+            _wait_for_workers(client, address)
+    except KilledWorker:
+        raise InputError(
+            f"{ADDRESS}: workers of the cluster at {address} died one after the other over the same"
+            " texts; their logs tell why, most often too little memory"
+        ) from None
     except (CancelledError, OSError):  # Dask's errors of a lost connection are of these
         raise InputError(f"{ADDRESS}: the cluster at {address} is gone; start it again") from None
+
+
+def _wait_for_workers(client: Client, address: str) -> None:
+    try:
+        client.wait_for_workers(1, WITHOUT_WORKERS)
+    except TimeoutError:
+        raise InputError(
+            f"{ADDRESS}: the cluster at {address} has lost all its workers; start some, and run"
+            " this again"
+        ) from None
 
 
 def _made(function: Function[Value, Made], portion: list[Value]) -> list[Made]:
