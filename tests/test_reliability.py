@@ -29,6 +29,7 @@ def test_every_kind_of_trial_has_its_claims() -> None:
             "security",
             "storage",
             "verify",
+            "workflows",
         )
     }
 
