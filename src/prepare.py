@@ -13,6 +13,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain, tee
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from typing import Any
 from kocoref.cluster import each
 from kocoref.corpus.document import Document
 from kocoref.corpus.gold import read_gold
+from kocoref.corpus.mentions import without_particles
 from kocoref.corpus.names import NameLexicon, swap_names
 from kocoref.corpus.reading import read_chosen, read_split_passages, read_with_splits
-from kocoref.corpus.similarity import Sketch, sketch
+from kocoref.corpus.similarity import Excerpts, Sketch, hashes, pack, sketch
 from kocoref.corpus.splits import SPLITS, Split, assert_disjoint, split_documents
 from kocoref.errors import InputError
 from kocoref.examples.items import AntecedentItem, ItemMaker, ItemSet, make_items, write_items
@@ -66,7 +68,7 @@ def main() -> None:
             write_items(out / "items" / name, items)
             of_items[name] = describe_items(items, reach)
         for gold_name, part in gold.items():
-            items, reach = cut_items(analyze(part), settings)
+            items, reach = cut_items(map(without_particles, analyze(part)), settings)
             items = replace(items, coref=(), lambada=(), plain=())
             write_items(out / "gold" / gold_name, items)
             of_items[f"gold_{gold_name}"] = describe_items(items, reach)
@@ -89,10 +91,14 @@ def choose(
     """
     sketches: dict[str, Sketch] = {}
     fixed: dict[str, Split] = {}
+    sketching = partial(sketched, excerpts=Excerpts(foreign.values()))
     for source in settings.sources:
-        for name, known, made in each(sketched, read_with_splits(source, counts)):
+        for name, known, made, holds in each(sketching, read_with_splits(source, counts)):
             if name in sketches:
                 raise InputError(f"{source.path}: document id {name} is used twice")
+            if holds and not known:
+                counts["holds_evaluation_text"] += 1
+                continue
             sketches[name] = made
             if known:
                 fixed[name] = known
@@ -117,11 +123,12 @@ def choose(
 
 
 def sketched(
-    documents: Iterable[tuple[Document, Split | None]],
-) -> Iterator[tuple[str, Split | None, Sketch]]:
-    """The id of each document, its split where it has one, and its sketch."""
+    documents: Iterable[tuple[Document, Split | None]], excerpts: Excerpts
+) -> Iterator[tuple[str, Split | None, Sketch, bool]]:
+    """The id of each document, its split where it has one, its sketch, and if it holds excerpts."""
     for document, split in documents:
-        yield document.id, split, sketch(document.text)
+        found = hashes(document.text)
+        yield document.id, split, pack(found), excerpts.within(found)
 
 
 def write_training(out: Path, chosen: Collection[str], settings: PrepareSettings) -> dict[str, Any]:

@@ -193,6 +193,8 @@ WORD = row(1, "그는")
         ),
         (HEADER + row(1, "그는", "e1"), 3, "Entity=e1;", "write (e1-..., e1) or (e1-...)"),
         (HEADER + row(1, "그는", "(e1)()"), 3, "Entity=(e1)();", "write (e1-..., e1)"),
+        (HEADER + row(1, "그는", "(e1)e2"), 3, "Entity=(e1)e2;", "write (e1-..., e1)"),
+        (HEADER + row(1, "그는", "(e12-person)" * 99 + ")"), 3, "Entity=(e12-", "write (e1-..."),
         (HEADER + row(1, "그는", "(-person)"), 3, "mention '-person' has no eid", "as global"),
         (HEADER + row(1, "그는", "(e1--0)"), 3, "mention 'e1--0' has head '0'", "a number from 1"),
         (HEADER + row(1, "그는", "(e1--x)"), 3, "mention 'e1--x' has head 'x'", "a number from 1"),

@@ -138,6 +138,11 @@ def test_pronouns_without_mark_are_left_out_where_others_are_marked(marked: Make
     assert [example.surface for example in maker().pronoun(document)] == ["그"]
 
 
+def test_unmarked_pronouns_are_left_out_where_no_marked_one_has_an_antecedent(marked: Make) -> None:
+    document = marked("[1:PER 그]는 왔다. [1 홍길동]은 책과 학생을 보았다.")
+    assert maker().pronoun(document) == []
+
+
 def test_pronoun_with_one_noun_around_makes_nothing(analysed: Make) -> None:
     assert maker().pronoun(analysed("그는 학생이다.")) == []
 
@@ -319,7 +324,14 @@ def test_antecedent_out_of_the_window_is_counted(marked: Make) -> None:
     between = "바람이 불고 비가 오며 날이 흐렸다. " * 5
     made = item_maker(window=50)
     assert made.antecedent(marked(f"[1:PER 홍길동]이 왔다. {between}[1 그]는 웃었다.")) == []
-    assert made.counts == {"out_of_window": 1}
+    assert made.counts == Counter(out_of_window=1)
+
+
+def test_pronoun_without_an_antecedent_is_counted(marked: Make) -> None:
+    made = item_maker()
+    document = marked("[1:PER 그]는 왔다. [1 홍길동]은 웃었다. [1 그]는 갔다.")
+    assert [item.surface for item in made.antecedent(document)] == ["그"]
+    assert made.counts == Counter(no_antecedent=1, antecedent=1)
 
 
 def test_plain_is_the_beginning(analysed: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ def test_place_of_the_hidden_word(path: Path, text: str, left: str, right: str, 
     (item,), counts = read(path, {"text": text, "answer": "등대", "candidate": "소녀"})
     assert item == LambadaItem("items-1", 0, left, "등대", right)
     assert counts == {f"lambada_{found}": 1}
+
+
+def test_decomposed_hangul_is_composed(path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "등대")
+    (item,), _ = read(path, {"text": f"소녀는 {decomposed}", "answer": decomposed})
+    assert item == LambadaItem("items-1", 0, "소녀는 ", "등대", "")
 
 
 def test_columns_and_limit(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import chdir
@@ -16,6 +17,7 @@ from kocoref.corpus.document import Document
 from kocoref.corpus.reading import read_chosen
 from kocoref.corpus.similarity import near_duplicates, sketch
 from kocoref.errors import InputError
+from kocoref.files import read_json
 from kocoref.settings import PrepareSettings, SourceSettings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -193,6 +195,29 @@ def test_gold_document_among_the_training_passages_is_refused(project: Path) -> 
     write_params(gold=[{"name": "human", "path": "gold.jsonl", "format": "spans"}])
     with pytest.raises(InputError, match="near-duplicates"):
         prepare.main()
+
+
+def test_article_that_holds_a_gold_document_is_not_trained_on(project: Path) -> None:
+    text = "허균은 광해군 때의 문신으로 홍길동전을 썼다. 그는 신분의 벽을 소설로 비판했다고 전한다."
+    gold = {"id": "g1", "text": text, "clusters": [[[0, 2], [26, 27]]],
+            "source": "web", "license": "CC0"}  # fmt: skip
+    Path("gold.jsonl").write_text(json.dumps(gold) + "\n", encoding="utf-8")
+    around = [" ".join(f"{n}번째 {word} 이야기가 길게 이어진다." for n in range(200))
+              for word in ("바다", "하늘")]  # fmt: skip
+    Path("web.jsonl").write_text(
+        json.dumps({"text": f"{around[0]} {text} {around[1]}"}) + "\n"
+        + json.dumps({"text": " ".join(around)}) + "\n",
+        encoding="utf-8",
+    )  # fmt: skip
+    write_params(
+        gold=[{"name": "human", "path": "gold.jsonl", "format": "spans"}],
+        more=[{"path": "web.jsonl", "format": "jsonl"}],
+    )
+    prepare.main()
+    assert read_json(Path("metrics/data.json"))["read"]["holds_evaluation_text"] == 1
+    trained = Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
+    assert "허균은" not in trained
+    assert trained.count("web-2") == 1
 
 
 def test_same_id_in_two_sources_is_refused(project: Path) -> None:

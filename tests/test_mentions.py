@@ -16,6 +16,7 @@ from kocoref.corpus.mentions import (
     names,
     noun_phrases,
     pronouns,
+    without_particles,
 )
 from kocoref.corpus.validation import PRONOUNS
 from kocoref.examples.antecedents import antecedent_form, candidates, marked_pronouns
@@ -203,6 +204,33 @@ def test_head_is_the_last_stretch_of_nouns(
 )
 def test_phrase_names_a_mention_when_it_ends_in_its_head(phrase: Span, expected: bool) -> None:
     assert names(phrase, (4, 8)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "mention", "expected"),
+    [
+        ("홍길동에게는 책이 있다.", "홍길동에게는", "홍길동"),  # two particles
+        ("홍길동은 왔다.", "홍길동은", "홍길동"),
+        ("그는 학생이다.", "학생이다.", "학생"),  # a copula, an ending, a full stop
+        ("아이가 자신을 믿었다.", "자신을", "자신"),
+        ("KIA 타이거즈의 외야수가 왔다.", "KIA 타이거즈의 외야수가", "KIA 타이거즈의 외야수"),
+        ("홍길동은 왔다.", "홍길동", "홍길동"),  # without its particle already
+        ("그는 내 책을 읽었다.", "내", "내"),  # 나 and 의 in one syllable
+        ("모두 빨리 갔다.", "갔다.", "갔다."),  # no noun in it
+    ],
+)
+def test_mentions_of_whole_words_end_in_their_noun(
+    analysed: Make, text: str, mention: str, expected: str
+) -> None:
+    document = analysed(text)
+    marked = analysed(text, [[find(document, mention)]])
+    (((start, end),),) = without_particles(marked).chains
+    assert marked.text[start:end] == expected
+
+
+def test_mentions_that_differ_in_their_particle_alone_are_one(analysed: Make) -> None:
+    document = analysed("홍길동은 왔다.", [[(0, 3), (0, 4)]])
+    assert without_particles(document).chains == (((0, 3),),)
 
 
 # ---- marked pronouns and candidates

@@ -102,6 +102,25 @@ def test_spans_of_odd_text_are_what_they_claim(name: str) -> None:
     check(analysed_as(ODD[name]))
 
 
+@pytest.mark.parametrize(
+    ("name", "tag", "form"),
+    [
+        ("emoji", "NNG", "학생"),
+        ("emoji", "NP", "그"),
+        ("emoji", "NNP", "한국"),
+        ("masks", "NNG", "학생"),
+        ("right to left", "NNG", "학생"),
+        ("controls", "NP", "그"),
+    ],
+)
+def test_tokens_behind_odd_characters_stand_where_they_are(name: str, tag: str, form: str) -> None:
+    text = ODD[name]
+    found = [t for t in analysed_as(text).tokens if (t.tag, t.form) == (tag, form)]
+    places = [start for start in range(len(text)) if text.startswith(form, start)]
+    assert found
+    assert {(t.start, t.end) for t in found} <= {(start, start + len(form)) for start in places}
+
+
 @settings(max_examples=150, deadline=None)
 @given(text=st.lists(PIECES, min_size=1, max_size=12).map("".join))
 @pytest.mark.holds(

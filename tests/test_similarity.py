@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kocoref.corpus import similarity
-from kocoref.corpus.similarity import MAX_HOLDERS, SKETCH, THRESHOLD, near_duplicates, pack, sketch
+from kocoref.corpus.similarity import (
+    MAX_HOLDERS,
+    SKETCH,
+    THRESHOLD,
+    Excerpts,
+    hashes,
+    near_duplicates,
+    pack,
+    sketch,
+)
 
 HASH_BYTES = 4
 TEXT = (
@@ -46,7 +55,7 @@ def test_text_within_a_text_twice_as_long_is_a_near_duplicate() -> None:
 
 
 def test_pairs_are_sorted() -> None:
-    assert pairs(c=TEXT, a=TEXT, b=TEXT) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert pairs(d=TEXT + OTHER, c=TEXT, a=TEXT, b=TEXT) == [("a", "b"), ("a", "c"), ("a", "d")]
 
 
 def test_threshold_is_of_the_smaller_sketch() -> None:
@@ -63,14 +72,16 @@ def test_text_of_at_most_eight_characters_is_one_gram(text: str) -> None:
     assert len(sketch(text)) == HASH_BYTES
 
 
-@pytest.mark.parametrize("copies", [2, 50])
-def test_copies_are_all_near_duplicates(copies: int) -> None:
+@pytest.mark.parametrize("copies", [2, MAX_HOLDERS + 1])
+def test_copies_are_near_duplicates_of_the_first(copies: int) -> None:
     found = near_duplicates({f"d{i:03}": sketch(TEXT) for i in range(copies)})
-    assert len(found) == copies * (copies - 1) // 2
+    assert found == [("d000", f"d{i:03}") for i in range(1, copies)]
 
 
-def test_many_copies_are_near_duplicates_too() -> None:
-    assert near_duplicates({f"d{i:03}": sketch(TEXT) for i in range(51)})
+def test_text_like_many_copies_of_one_is_found() -> None:
+    copies = {f"d{i:03}": sketch(TEXT) for i in range(MAX_HOLDERS + 1)}
+    found = near_duplicates(copies | {"e": sketch(TEXT.replace("조선", "고려"))})
+    assert ("d000", "e") in found
 
 
 @given(st.text(max_size=60))
@@ -119,3 +130,33 @@ def test_pairs_are_those_of_the_definition(seed: int, monkeypatch: pytest.Monkey
 
 def test_no_document_has_no_pairs() -> None:
     assert near_duplicates({}) == []
+
+
+# ---- excerpts within longer texts
+
+
+def test_text_within_a_far_longer_one_is_found() -> None:
+    excerpts = Excerpts([OTHER, TEXT])
+    around = "".join(f"{n}번째 이야기." for n in range(3000))
+    assert near_duplicates({"a": sketch(TEXT), "b": sketch(around + TEXT)}) == []
+    assert excerpts.within(hashes(around + TEXT + around))
+    assert not excerpts.within(hashes(around))
+
+
+def test_share_of_an_excerpt_is_of_its_own_grams() -> None:
+    # TEXT without spaces has n characters and n - 7 grams: of a beginning of k characters k - 7.
+    squeezed = "".join(TEXT.split())
+    grams = len(squeezed) - 7
+    enough = int(THRESHOLD * grams) + 1
+    excerpts = Excerpts([TEXT])
+    assert excerpts.within(hashes(squeezed[: enough + 7]))
+    assert not excerpts.within(hashes(squeezed[: enough + 6]))
+
+
+def test_phrase_is_no_excerpt() -> None:
+    phrase = "그는 그렇게 말했다고 전해진다."
+    assert not Excerpts([phrase]).within(hashes(phrase))
+
+
+def test_no_excerpts_are_in_nothing() -> None:
+    assert not Excerpts([]).within(hashes(TEXT))

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,10 @@ class TestJsonLines:
 
     def test_byte_order_mark_is_no_text(self, tmp_path: Path) -> None:
         path = written(tmp_path / "x.jsonl", b"\xef\xbb\xbf" + lines({"text": TEXT}))
+        assert read(path, "jsonl")[0].text == TEXT
+
+    def test_decomposed_hangul_is_composed(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "x.jsonl", lines({"text": unicodedata.normalize("NFD", TEXT)}))
         assert read(path, "jsonl")[0].text == TEXT
 
     def test_blank_texts_are_counted_and_left_out(self, tmp_path: Path) -> None:
@@ -340,7 +345,8 @@ def test_real_corpora() -> None:
         assert len(documents) == len(rows)
         for document, row in zip(documents, rows, strict=True):
             found = (document.id, document.text, document.source, document.licence)
-            assert found == (row["id"], row["text"], row["source"], row["license"])
+            text = unicodedata.normalize("NFC", row["text"])
+            assert found == (row["id"], text, row["source"], row["license"])
 
 
 class TestDataset:

@@ -34,6 +34,7 @@ TEN = document(*[9] * 10)
         ((92, 93), 29, (70, 99)),  # at the end to what comes before
         ((52, 53), 500, (0, 99)),  # everything
         ((48, 53), 19, (40, 59)),  # a span over two sentences has both
+        ((50, 50), 9, (50, 59)),  # nothing, where a sentence begins
     ],
 )
 def test_whole_sentences_around_the_span(span: Span, characters: int, expected: Span) -> None:

@@ -34,7 +34,6 @@ from kocoref.errors import InputError
 
 _COLUMNS = 10
 _ID = re.compile(r"([0-9]{1,9})(?:([-.])([0-9]{1,9}))?")
-_ENTITY = re.compile(r"(?:\([^()]+\)?|[^()]+\))+")
 _BRACKET = re.compile(r"(\(?)([^()]+)(\)?)")
 _PART = re.compile(r"(.+)\[([1-9][0-9]{0,3})/([1-9][0-9]{0,3})\]")
 _HEAD = re.compile(r"[1-9][0-9]{0,8}")
@@ -259,7 +258,9 @@ def _mentions(nodes: Sequence[_Node], fields: Sequence[str]) -> Iterator[_Mentio
         if "Entity" not in row.misc:
             continue
         entity = row.misc["Entity"]
-        if not _ENTITY.fullmatch(entity):
+        brackets = _BRACKET.findall(entity)
+        all_read = entity and "".join(map("".join, brackets)) == entity
+        if not all_read or not all(opens or closes for opens, _, closes in brackets):
             raise InputError(
                 f"{row.where}: Entity={entity}; write (e1-..., e1) or (e1-...) without spaces"
             )
@@ -268,7 +269,7 @@ def _mentions(nodes: Sequence[_Node], fields: Sequence[str]) -> Iterator[_Mentio
                 f"{row.where}: Entity={entity} without a declaration; "
                 "write # global.Entity = eid-etype-head-other before it"
             )
-        for opens, content, closes in _BRACKET.findall(entity):
+        for opens, content, closes in brackets:
             label = content
             if opens:
                 label, head = _opening(content, fields, row.where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from kocoref.corpus.document import Document, Span
@@ -16,6 +16,8 @@ _INSIDE_HEAD = _PART_OF_NOUN | {"NNB", "NR", "NP", "SSO", "SSC", "SW", "SO"}
 _CUT_OFF = frozenset({"MM", "MAG", "NR", "IC", "XR"})
 """What never stands in one word before a noun: there the tagger has cut an unknown name (세+준)."""
 _PUNCTUATION = frozenset({"SF", "SP", "SS", "SSO", "SSC", "SE", "SO", "SW"})
+_CLOSING = frozenset({"VCP", "SF", "SP", "SE"})
+"""With particles (J…) and endings (E…), what stands behind a noun in its word."""
 _TOPIC_PARTICLES = frozenset({"은", "는"})
 REFLEXIVES = frozenset({"자신", "자기", "자신들", "본인"})
 """Pronouns that Kiwi often calls nouns."""
@@ -131,6 +133,30 @@ def head(document: Document, mention: Span) -> Span:
         if token.tag not in _INSIDE_HEAD and token.end < mention[1]:
             start = token.end
     return start, mention[1]
+
+
+def without_particles(document: Document) -> Document:
+    """The document with mentions that end in their noun: 홍길동 for 홍길동에게는 or 홍길동이다.
+
+    Annotation of whole words has the particles in its mentions; everything here expects it
+    without.
+    """
+    chains = (
+        tuple(dict.fromkeys(_without_particle(document, mention) for mention in chain))
+        for chain in document.chains
+    )
+    return replace(document, chains=tuple(chains))
+
+
+def _without_particle(document: Document, mention: Span) -> Span:
+    start, end = mention
+    if document.text[end : end + 1].isalnum():  # what belongs to the word is outside already
+        return mention
+    kept = _inside(document, mention)
+    while kept and (kept[-1].tag in _CLOSING or kept[-1].tag[0] in "JE"):
+        kept.pop()
+    noun = bool(kept) and (kept[-1].tag in _INSIDE_HEAD or kept[-1].form in DETERMINERS)
+    return (start, kept[-1].end) if noun else mention
 
 
 def _inside(document: Document, span: Span) -> list[Token]:

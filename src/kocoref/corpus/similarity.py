@@ -21,6 +21,8 @@ THRESHOLD = 0.3
 """Shared part of the smaller sketch above which two documents are near-duplicates."""
 MAX_HOLDERS = 50
 """An 8-gram in more documents than this is a stock phrase and says nothing."""
+SHORTEST = 20
+"""With fewer 8-grams a text within another may be a phrase of both."""
 Sketch = bytes
 """Hashes in rising order, four bytes each."""
 _HASH = np.dtype("<u4")
@@ -34,28 +36,55 @@ _Pairs = NDArray[np.uint64]
 """Numbers of two documents, the smaller in the upper half."""
 
 
-def sketch(text: str) -> Sketch:
-    """The smallest hashes of the 8-grams of a text without its white space."""
+def hashes(text: str) -> set[int]:
+    """The hashes of the 8-grams of a text without its white space, each below 2³²."""
     squeezed = "".join(text.split())
     grams = {squeezed[i : i + GRAM] for i in range(max(1, len(squeezed) - GRAM + 1))}
-    return pack(crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams)
+    return {crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams}
 
 
-def pack(hashes: Iterable[int]) -> Sketch:
-    """The sketch of these hashes, each below 2³²."""
-    return np.array(sorted(set(hashes))[:SKETCH], _HASH).tobytes()
+def sketch(text: str) -> Sketch:
+    """The smallest hashes of the 8-grams of a text."""
+    return pack(hashes(text))
+
+
+def pack(found: Iterable[int]) -> Sketch:
+    """The sketch of these hashes."""
+    return np.array(sorted(set(found))[:SKETCH], _HASH).tobytes()
+
+
+class Excerpts:
+    """Texts that may stand within much longer ones, where sketches do not see them."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        of_texts = [np.array(sorted(hashes(text)), _HASH) for text in texts]
+        of_texts = [found for found in of_texts if len(found) >= SHORTEST]
+        self._sizes = np.array([len(found) for found in of_texts])
+        together = np.concatenate([*of_texts, np.empty(0, _HASH)])
+        order = np.argsort(together, kind="stable")
+        self._hashes = together[order]
+        self._holders = np.repeat(np.arange(len(of_texts)), self._sizes.astype(int))[order]
+
+    def within(self, found: set[int]) -> bool:
+        """Whether the text with these hashes holds enough of one of them."""
+        if not len(self._hashes):
+            return False
+        ours = np.isin(self._hashes, np.fromiter(found, _HASH, len(found)))
+        shared = np.bincount(self._holders[ours], minlength=len(self._sizes))
+        return bool((shared > THRESHOLD * self._sizes).any())
 
 
 def near_duplicates(sketches: Mapping[str, Sketch]) -> list[tuple[str, str]]:
     """Pairs of ids, each pair and the list sorted, whose texts are near-duplicates.
 
-    Of many copies of one text each is paired with the first, and not all with all.
+    Of many copies of one text each is paired with the first, and only the first with others.
     """
-    names = sorted(sketches)
     first_with: dict[Sketch, str] = {}
-    copies = ((first_with.setdefault(sketches[name], name), name) for name in names)
-    found = {(first, name) for first, name in copies if first != name}
-    found.update((names[one], names[other]) for one, other in _alike([sketches[n] for n in names]))
+    copies = [(first_with.setdefault(sketches[name], name), name) for name in sorted(sketches)]
+    found = [(first, name) for first, name in copies if first != name]
+    # Each text once: what many copies of one share is no stock phrase.
+    names = list(first_with.values())
+    found += [(names[one], names[other]) for one, other in _alike(list(first_with))]
     return sorted(found)
 
 

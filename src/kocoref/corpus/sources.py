@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -226,7 +227,8 @@ def _documents(source: SourceSettings, counts: Counter[str]) -> Iterator[tuple[s
     for named in _named_rows(source, [column]):
         where, _, values = named.row
         require_column(values, column, where)
-        text = "" if values[column] is None else string(values, column, where)
+        # Decomposed Hangul, as some systems write it, is in no vocabulary; no span is marked yet.
+        text = "" if values[column] is None else normalize("NFC", string(values, column, where))
         if not text or text.isspace():
             counts["empty"] += 1
             continue

@@ -80,13 +80,14 @@ def candidates(
     for phrase in phrases[first:last]:
         if phrase.span[1] <= pronoun.span[0]:
             by_form.setdefault(phrase.form, []).append(phrase)
+    near = [(a, b) for a, b in pronoun.heads if start < b and a < pronoun.span[0]]
     return [
         Candidate(
             form=form,
             starts=tuple(phrase.span[0] for phrase in same),
             proper=any(phrase.proper for phrase in same),
             subject=any(phrase.subject for phrase in same),
-            gold=any(names(phrase.span, mention) for phrase in same for mention in pronoun.heads),
+            gold=any(names(phrase.span, mention) for phrase in same for mention in near),
         )
         for form, same in by_form.items()
     ]

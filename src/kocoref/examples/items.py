@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.mentions import noun_phrases, pronouns
+from kocoref.corpus.mentions import is_pronoun, noun_phrases, pronouns
 from kocoref.examples.antecedents import Candidate, candidates, marked_pronouns
 from kocoref.examples.context import context_nouns, report_sentence_of, report_sentences
 from kocoref.examples.window import sentence_of, window
@@ -116,7 +116,10 @@ class ItemMaker:
         """The marked pronouns; those whose antecedent is out of reach are counted, not kept."""
         items = []
         phrases = noun_phrases(document)
-        for pronoun in marked_pronouns(document):
+        marked = marked_pronouns(document)
+        bare = sum(is_pronoun(document, mention) for chain in document.chains for mention in chain)
+        self.counts["no_antecedent"] += bare - len(marked)
+        for pronoun in marked:
             around = window(document, pronoun.span, self.window)
             found = tuple(candidates(phrases, pronoun, around[0]))
             if not any(candidate.gold for candidate in found):

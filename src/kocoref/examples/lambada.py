@@ -6,6 +6,7 @@ Made for SNU Ko-LAMBADA (``text``, ``answer``), where a noun in the middle of a 
 from __future__ import annotations
 
 from collections import Counter
+from unicodedata import normalize
 
 from kocoref.corpus.sources import read_rows, string
 from kocoref.errors import InputError
@@ -29,7 +30,7 @@ def read_lambada(source: LambadaSettings, counts: Counter[str]) -> list[LambadaI
     items: dict[str, LambadaItem] = {}
     for where, name, values in read_rows(source, [source.text_column, source.answer_column]):
         text, answer = (
-            string(values, column, where).strip()
+            normalize("NFC", string(values, column, where)).strip()
             for column in (source.text_column, source.answer_column)
         )
         if not text or not answer:

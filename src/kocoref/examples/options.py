@@ -73,7 +73,8 @@ class ExampleMaker:
         """
         marked = {pronoun.span: pronoun for pronoun in marked_pronouns(document)}
         phrases = noun_phrases(document) if marked else []
-        spans = sorted(marked) or [(token.start, token.end) for token in pronouns(document)]
+        unmarked = [] if document.chains else pronouns(document)
+        spans = sorted(marked) or [(token.start, token.end) for token in unmarked]
         made = []
         for span in self._sample(document, spans):
             sentence = report_sentence_of(document.text, span[0])

@@ -20,7 +20,7 @@ def window(document: Document, span: Span, characters: int) -> Span:
     sentences = document.sentences or ((0, len(document.text)),)
     first = max(0, bisect_right(sentences, span[0], key=_START) - 1)
     begun = bisect_left(sentences, span[1], key=_START)
-    last = begun - 1 if begun else first
+    last = max(first, begun - 1)
     start, end = min(sentences[first][0], span[0]), max(sentences[last][1], span[1])
     if end - start > characters:
         start = max(start, span[1] - round(characters * BEFORE_SHARE))

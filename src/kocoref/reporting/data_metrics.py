@@ -42,6 +42,7 @@ def describe_items(items: ItemSet, reach: Counter[str]) -> dict[str, Any]:
         "antecedent": len(items.antecedent),
         "antecedent_out_of_window": reach["out_of_window"],
         "antecedent_not_a_candidate": reach["not_a_candidate"],
+        "antecedent_none": reach["no_antecedent"],
         "plain": len(items.plain),
         "mean_candidates": sum(candidates) / len(candidates) if candidates else 0.0,
         "distance_in_sentences": {
