@@ -155,11 +155,15 @@ def _step(directory: Path) -> int:
 
 def _identical(directories: list[Path], finetuned: Path) -> Path:
     """The checkpoint that models/finetuned is a copy of."""
-    weights = (finetuned / "model.safetensors").read_bytes()
+    found = _weights(finetuned)
     for directory in directories:
-        if (directory / "model.safetensors").read_bytes() == weights:
+        if _weights(directory) == found:
             return directory
     raise InputError(f"{finetuned}: none of {CHECKPOINTS}/checkpoint-*; run `dvc repro finetune`")
+
+
+def _weights(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.glob("*.safetensors")}
 
 
 if __name__ == "__main__":

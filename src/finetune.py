@@ -2,7 +2,7 @@
 
 Reads the section `finetune` of params.yaml. A run that was asked to stop (Ctrl-C, SIGTERM) goes
 on from that step, one that was killed from its last measurement; its state is in
-models/.unfinished and is used only for the same settings, data and base.
+models/.unfinished and is used only for the same settings, data, base, code and libraries.
 """
 
 from __future__ import annotations
@@ -10,12 +10,17 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kocoref.files import discard
 from kocoref.runtime import accelerate_precision, fix_arithmetic, memory_errors
 from kocoref.settings import FinetuneSettings, load_settings
 from kocoref.stage import interruption_held_back, run_stage
+
+if TYPE_CHECKING:
+    from kocoref.model.checkpoint import Checkpoint
 
 TRAINING_DOCUMENTS = Path("data/prepared/train.jsonl")
 VALIDATION_ITEMS = Path("data/prepared/items/validation")
@@ -24,6 +29,8 @@ CHECKPOINTS = Path("models/checkpoints")
 WORKSPACE = Path("models/.unfinished")
 CURVES = Path("metrics/curves")
 TRAINING = Path("metrics/training.json")
+LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate")
+"""What a step's result depends on besides the code."""
 log = logging.getLogger("finetune")
 
 
@@ -85,7 +92,7 @@ def train(settings: FinetuneSettings) -> None:
     from kocoref.examples.items import read_items
     from kocoref.examples.options import ExampleMaker, make_examples, replay_stream
     from kocoref.files import write_csv, write_json
-    from kocoref.model.checkpoint import Checkpoint, load_checkpoint
+    from kocoref.model.checkpoint import load_checkpoint
     from kocoref.model.encoding import Encoder
     from kocoref.training.batching import RowMaker
     from kocoref.training.loop import TRAINING_COLUMNS, finetune, publish
@@ -135,7 +142,7 @@ def train(settings: FinetuneSettings) -> None:
         mask_share=settings.mask_share,
     )
     with accelerator.main_process_first():  # the others find it cleared
-        workspace = _workspace(settings)
+        workspace = _workspace(settings, checkpoint)
     # Several processes would not stop after the same step: they go back to the last measurement.
     alone = accelerator.num_processes == 1
     with interruption_held_back() if alone else nullcontext(lambda: False) as interrupted:
@@ -171,16 +178,17 @@ def train(settings: FinetuneSettings) -> None:
     accelerator.end_training()
 
 
-def _workspace(settings: FinetuneSettings) -> Path:
-    """The directory of this very run: same settings, same data, same base."""
+def _workspace(settings: FinetuneSettings, checkpoint: Checkpoint) -> Path:
+    """The directory of this very run: same settings, data, base, code and libraries."""
     digest = blake2b(settings.model_dump_json().encode(), digest_size=8)
-    base = Path(settings.base)
-    files = [
-        TRAINING_DOCUMENTS,
-        *VALIDATION_ITEMS.rglob("*"),
-        *(base.glob("*") if base.is_dir() else ()),
-    ]
-    for path in sorted(path for path in files if path.is_file()):
+    for tensor in checkpoint.model.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
+    digest.update(checkpoint.model.model.config.to_json_string().encode())
+    digest.update(checkpoint.tokenizer.backend_tokenizer.to_str().encode())
+    digest.update(" ".join(map(version, LIBRARIES)).encode())
+    code = Path(__file__), *Path(__file__).with_name("kocoref").rglob("*.py")
+    files = (TRAINING_DOCUMENTS, *VALIDATION_ITEMS.rglob("*.jsonl"), *code)
+    for path in sorted(files):
         digest.update(path.read_bytes())
     workspace = WORKSPACE / digest.hexdigest()
     for other in WORKSPACE.glob("*"):

@@ -278,6 +278,13 @@ def test_untrained_run_measures_nothing(project: Path, measured: list[tuple[str,
     assert metrics()["strict"]["finetuned"] == metrics()["strict"]["base"]
 
 
+def test_selected_checkpoint_is_told_by_its_copying_head_too(project: Path) -> None:
+    for directory in (BETTER, Path("models/finetuned")):  # as with finetune.base_share 1
+        shutil.copy(BASE / "model.safetensors", directory)
+    checkpoints = [BASE, BASE.with_name("checkpoint-5"), BETTER]
+    assert evaluate_stage._identical(checkpoints, Path("models/finetuned")) == BETTER
+
+
 def test_base_that_was_not_measured_is_an_input_error(project: Path) -> None:
     with pytest.raises(InputError, match=r"data/measured_base/test/counts\.json: no such file"):
         evaluate_stage.measure(settings_with())

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 from hub import TOKEN, Hub, parquet
 from safetensors.torch import load_file
 from test_sources import failure, read
@@ -109,7 +110,7 @@ def test_pickled_state_is_refused(broken: str, tmp_path: Path, witness: Path) ->
     (directory / broken).write_bytes(pickle.dumps(Trap(witness)))
     model = torch.nn.Linear(1, 1)
     with pytest.raises(InputError, match=r"broken \("):
-        load_state(tmp_path, model, AdamW(model.parameters()))
+        load_state(tmp_path, model, AdamW(model.parameters()), Accelerator(cpu=True))
     assert not witness.exists()
 
 

@@ -16,6 +16,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import is_bf16_available
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.optim import AdamW
 
 import finetune as stage
 from kocoref.corpus.document import Document
@@ -39,7 +40,7 @@ from kocoref.settings import FinetuneSettings
 from kocoref.training import loop
 from kocoref.training.batching import RowMaker, steps
 from kocoref.training.loop import Validate, finetune, publish
-from kocoref.training.state import TrainingState
+from kocoref.training.state import TrainingState, load_state, save_state
 
 SETTINGS: dict[str, Any] = {
     "base": "tiny",
@@ -697,44 +698,69 @@ def test_memory_that_runs_out_names_the_setting_to_lower(
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with prepared data and a base, current directory."""
+    """A project with prepared data and a copy of the stage's code, current directory."""
     monkeypatch.chdir(tmp_path)
-    for name in ("data/prepared/train.jsonl", "base/config.json"):
-        Path(name).parent.mkdir(parents=True)
+    for name in ("data/prepared/train.jsonl", "src/kocoref/model/objective.py", "src/finetune.py"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text("{}\n", encoding="utf-8")
+    monkeypatch.setattr(stage, "__file__", str(tmp_path / "src/finetune.py"))
     return tmp_path
 
 
-def test_unfinished_run_is_found_again(project: Path) -> None:
-    settings = settings_with(base="base")
-    assert stage._workspace(settings) == stage._workspace(settings)
+def test_unfinished_run_is_found_again(project: Path, tiny: Path) -> None:
+    settings = settings_with()
+    found = [stage._workspace(settings, load_checkpoint(str(tiny))) for _ in range(2)]
+    assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("changed", ["data/prepared/train.jsonl", "base/config.json"])
-def test_unfinished_run_of_other_inputs_is_dropped(project: Path, changed: str) -> None:
-    settings = settings_with(base="base")
-    before = stage._workspace(settings)
+@pytest.mark.parametrize(
+    "changed", ["data/prepared/train.jsonl", "src/kocoref/model/objective.py", "src/finetune.py"]
+)
+def test_unfinished_run_of_other_inputs_or_code_is_dropped(
+    project: Path, tiny: Path, changed: str
+) -> None:
+    settings, base = settings_with(), load_checkpoint(str(tiny))
+    before = stage._workspace(settings, base)
     Path(changed).write_text('{"other": 1}\n', encoding="utf-8")
-    assert stage._workspace(settings) != before
+    assert stage._workspace(settings, base) != before
     assert not before.exists()
 
 
-def test_unfinished_run_of_other_settings_is_dropped(project: Path) -> None:
-    before = stage._workspace(settings_with(base="base"))
-    stage._workspace(settings_with(base="base", seed=2))
+def test_unfinished_run_of_other_settings_is_dropped(project: Path, tiny: Path) -> None:
+    base = load_checkpoint(str(tiny))
+    before = stage._workspace(settings_with(), base)
+    stage._workspace(settings_with(seed=2), base)
     assert not before.exists()
 
 
-def test_unfinished_run_of_other_data_is_dropped_with_a_base_from_the_hub(project: Path) -> None:
-    settings = settings_with(base="klue/bert-base")
-    before = stage._workspace(settings)
-    Path("data/prepared/train.jsonl").write_text('{"other": 1}\n', encoding="utf-8")
-    assert stage._workspace(settings) != before
+def test_unfinished_run_of_another_base_is_dropped(project: Path, tiny: Path) -> None:
+    settings, base = settings_with(), load_checkpoint(str(tiny))
+    before = stage._workspace(settings, base)
+    with torch.no_grad():
+        next(base.model.parameters())[0] += 1
+    assert stage._workspace(settings, base) != before
 
 
-def test_base_may_hold_directories(project: Path) -> None:
-    Path("base/logs").mkdir()
-    assert stage._workspace(settings_with(base="base")).is_dir()
+def test_unfinished_run_of_other_libraries_is_dropped(
+    project: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, base = settings_with(), load_checkpoint(str(tiny))
+    before = stage._workspace(settings, base)
+    monkeypatch.setattr(stage, "version", lambda name: "0")
+    assert stage._workspace(settings, base) != before
+
+
+def test_scale_of_fp16_is_part_of_the_state(tiny: Path, tmp_path: Path) -> None:
+    model = load_checkpoint(str(tiny)).model
+    optimizer = AdamW(model.parameters())
+    accelerator = Accelerator(cpu=True)
+    accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**7)
+    save_state(tmp_path, TrainingState(step=3), model, optimizer, accelerator)
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    state = load_state(tmp_path, model, optimizer, accelerator)
+    assert state is not None
+    assert state.step == 3
+    assert accelerator.scaler.get_scale() == 2.0**7
 
 
 def test_publish_leaves_no_checkpoint_of_an_earlier_run(train: Train, tmp_path: Path) -> None:

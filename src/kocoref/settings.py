@@ -24,6 +24,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 Scalar = bool | int | float | str
 Rate = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What numpy takes."""
 Template = Literal["replace", "apposition", "name_first", "namely", "here_is", "refers_to", "who"]
 """The names of :data:`kocoref.examples.templates.TEMPLATES`."""
 
@@ -47,7 +49,7 @@ class PretrainSettings(Section):
     steps: Annotated[int, Field(ge=10)]
     batch_tokens: Annotated[int, Field(ge=512)]
     learning_rate: Rate
-    seed: int
+    seed: Seed
 
 
 class SourceSettings(Section):
@@ -92,7 +94,7 @@ class PrepareSettings(Section):
     window: Annotated[int, Field(ge=50, le=20_000)]
     context_sentences: Annotated[int, Field(ge=0, le=10)]
     items_per_document: PositiveInt
-    seed: int
+    seed: Seed
 
 
 class FinetuneSettings(Section):
@@ -137,7 +139,7 @@ class FinetuneSettings(Section):
     mixed_precision: Literal["fp32", "bf16", "fp16"]
     reproducible: bool
     threads: PositiveInt
-    seed: int
+    seed: Seed
 
 
 class EvaluateSettings(Section):
@@ -150,7 +152,7 @@ class EvaluateSettings(Section):
     mixed_precision: Literal["fp32", "bf16"]
     reproducible: bool
     threads: PositiveInt
-    seed: int
+    seed: Seed
 
 
 class ReportSettings(Section):
@@ -162,7 +164,7 @@ class ReportSettings(Section):
 class ExperimentsSettings(Section):
     """experiments.yaml: which rows are compared."""
 
-    seeds: Annotated[list[int], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     common: dict[str, Scalar]
     rows: Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
     templates: list[Template]

@@ -65,7 +65,7 @@ def finetune(
     optimizer = make_optimizer(settings, model, accelerator)
     keeps = settings.anchor_weight or settings.base_share
     anchor = [p.detach().clone() for p in model.parameters()] if keeps else []
-    state = load_state(workspace, model, optimizer)
+    state = load_state(workspace, model, optimizer, accelerator)
     if state is None:
         state = TrainingState()
         _measure(state, checkpoint, settings, validate, accelerator, workspace, anchor)

@@ -51,11 +51,14 @@ def save_state(
         partial.mkdir()
         copies = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
         save_file(copies, partial / "tensors.safetensors")
-        write_json(partial / "progress.json", asdict(state))
+        scaler = accelerator.scaler and accelerator.scaler.state_dict()
+        write_json(partial / "progress.json", asdict(state) | {"scaler": scaler})
 
 
-def load_state(workspace: Path, model: torch.nn.Module, optimizer: AdamW) -> TrainingState | None:
-    """Put a saved state back into model and optimizer; None where there is none.
+def load_state(
+    workspace: Path, model: torch.nn.Module, optimizer: AdamW, accelerator: Accelerator
+) -> TrainingState | None:
+    """Put a saved state back into model, optimizer and fp16's scaler; None where there is none.
 
     Raises:
         InputError: the state on disk is not one that was saved here.
@@ -64,7 +67,11 @@ def load_state(workspace: Path, model: torch.nn.Module, optimizer: AdamW) -> Tra
     if not directory.is_dir():
         return None
     try:
-        state = TrainingState(**read_json(directory / "progress.json"))
+        progress = read_json(directory / "progress.json")
+        scaler = progress.pop("scaler")
+        if accelerator.scaler:
+            accelerator.scaler.load_state_dict(scaler)
+        state = TrainingState(**progress)
         _restore(load_file(directory / "tensors.safetensors"), model, optimizer)
     except (SafetensorError, KeyError, TypeError) as error:
         reason = one_line(error)
