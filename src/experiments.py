@@ -74,10 +74,11 @@ def write(comparison: Comparison) -> None:
 def run(plan: ExperimentsSettings) -> None:
     """Run every row with each seed in turn, then every template; results are written after each.
 
-    Rows without seeds come first; the first of all measures the base.
+    Rows without seeds come first; the first of all measures the base. What was measured before
+    stays until it is measured again, if the base and the items are the same: an interrupted
+    comparison loses nothing.
     """
-    known = _known_minutes()
-    results: dict[str, Any] = {"common": plan.common, "resamples": RESAMPLES, "runs": []}
+    results = _known(plan)
     order = {row: number for number, row in enumerate(plan.rows)}
     todo = [
         (row, seed)
@@ -89,11 +90,10 @@ def run(plan: ExperimentsSettings) -> None:
         for row, seed in todo:
             name = _name(row, seed)
             minutes = _experiment(name, _params(plan, row, seed))
-            _add(results, name, row, seed, _own_params(plan, row), known.get(name, minutes))
-            results["runs"].sort(key=lambda run: order[run["row"]])
-            write_json(RESULTS, results | {"templates": {}})
+            _add(results, name, row, seed, _own_params(plan, row), minutes)
+            results["runs"].sort(key=lambda run: (order[run["row"]], run["seed"] or 0))
+            write_json(RESULTS, results)
             progress.update()
-        results["templates"] = {}
         for template in plan.templates:
             name = f"template-{template.replace('_', '-')}"
             _experiment(name, _asking(template))
@@ -121,6 +121,7 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
     ]
     limits = {source.name: source.limit for source in sources}
     found: dict[str, Any] = {}
+    others = results.get("gold", {})
     for row in tqdm(plan.rows, unit="row", desc="gold"):
         name = f"gold-{row}"
         params = _params(plan, row, _seeds(plan, row)[0]) | GOLD_ALONE | {"prepare.gold": gold}
@@ -141,7 +142,7 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
                 "differences": significance[label],
                 "slices": slices[f"{label}.finetuned"],
             }
-        write_json(RESULTS, results | {"gold": found})
+        write_json(RESULTS, results | {"gold": others | found})
 
 
 def _seeds(plan: ExperimentsSettings, row: str) -> Sequence[int | None]:
@@ -170,12 +171,25 @@ def _asking(template: str) -> dict[str, Any]:
     }
 
 
-def _known_minutes() -> dict[str, float]:
-    """Minutes of earlier runs: a run from the cache takes none."""
-    if not RESULTS.is_file():
-        return {}
-    runs = read_json(RESULTS)["runs"]
-    return {_name(run["row"], run["seed"]): run["minutes"] for run in runs}
+def _known(plan: ExperimentsSettings) -> dict[str, Any]:
+    """The results to go on from: the earlier ones that the plan still asks for."""
+    known = read_json(RESULTS) if RESULTS.is_file() else {}
+    same = known.get("common") == plan.common
+    runs = [
+        run
+        for run in known.get("runs", ())
+        if same
+        and run["row"] in plan.rows
+        and run["seed"] in _seeds(plan, run["row"])
+        and run["params"] == _own_params(plan, run["row"])
+    ]
+    templates = {
+        name: values for name, values in known.get("templates", {}).items()
+        if name in plan.templates
+    }  # fmt: skip
+    return known | {
+        "common": plan.common, "resamples": RESAMPLES, "runs": runs, "templates": templates,
+    }  # fmt: skip
 
 
 def _name(row: str, seed: int | None) -> str:
@@ -226,14 +240,19 @@ def _add(
         role: metrics["seed"].get(role, {}) | metrics["strict"].get(role, {})
         for role in (*metrics["strict"], "constant_top_5")
     }
-    if "base" not in results:
-        base = _json(name, "data/predictions/base/test/counts.json")
-        results |= {
-            "documents": base["documents"],
-            "base": measured["base"],
-            "base_counts": base["counts"],
-            "baselines": {r: m for r, m in measured.items() if r not in ("base", "finetuned")},
-        }
+    base = _json(name, "data/predictions/base/test/counts.json")
+    about_all = {
+        "documents": base["documents"],
+        "base": measured["base"],
+        "base_counts": base["counts"],
+        "baselines": {r: m for r, m in measured.items() if r not in ("base", "finetuned")},
+    }
+    if any(results.get(key) != value for key, value in about_all.items()):
+        results |= about_all | {"runs": [], "templates": {}, "gold": {}}  # no longer comparable
+    earlier = [run for run in results["runs"] if (run["row"], run["seed"]) == (row, seed)]
+    if earlier:  # a run from the cache takes no time
+        minutes = earlier[0]["minutes"]
+        results["runs"].remove(earlier[0])
     results["runs"].append(
         {
             "row": row,

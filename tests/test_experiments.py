@@ -319,14 +319,52 @@ def test_results_are_written_after_each_run(
     assert results.templates == {}
 
 
-def test_minutes_of_an_earlier_run_are_kept(
-    dvc: Calls, measured: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    earlier = comparison_of(run_of("none", None, 1.5), run_of("entity", 2, 12.3))
-    write_json(command.RESULTS, earlier)
-    monkeypatch.setattr(command, "_experiment", lambda *_: 0.2)
+@pytest.fixture
+def earlier(dvc: Calls, measured: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The results of a whole comparison with a gold set; the next one stops at entity-2."""
+    monkeypatch.setattr(command, "_experiment", lambda *_: 12.3)
     command.run(SMALL)
-    assert [run["minutes"] for run in read_json(command.RESULTS)["runs"]] == [1.5, 0.2, 12.3]
+    results: dict[str, Any] = read_json(command.RESULTS) | {"gold": {"novels": gold_of(none=0.2)}}
+    write_json(command.RESULTS, results)
+
+    def stopping(name: str, params: dict[str, Any]) -> float:
+        if name == "entity-2":
+            raise InputError("stopped")
+        return 0.2  # from the cache
+
+    monkeypatch.setattr(command, "_experiment", stopping)
+    return results
+
+
+def test_interrupted_comparison_keeps_what_was_measured_before(earlier: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="stopped"):
+        command.run(SMALL)
+    assert read_json(command.RESULTS) == earlier  # runs, minutes, templates, gold
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        ("common", {"finetune.max_examples": 641}, []),
+        ("rows", {"none": SMALL.rows["none"], "entity": {}}, [("none", None)]),
+        ("rows", {"entity": {"finetune.replay": 1}}, [("entity", 1), ("entity", 2)]),
+        ("seeds", [1], [("none", None), ("entity", 1)]),
+    ],
+)
+def test_runs_that_the_plan_no_longer_asks_for_are_dropped(
+    earlier: dict[str, Any], key: str, value: Any, kept: list[tuple[str, int | None]]
+) -> None:
+    known = command._known(SMALL.model_copy(update={key: value}))
+    assert [(run["row"], run["seed"]) for run in known["runs"]] == kept
+
+
+def test_other_items_leave_nothing_that_was_measured_before(earlier: dict[str, Any]) -> None:
+    write_json(command.RESULTS, earlier | {"documents": ["a", "b", "c", "other"]})
+    with pytest.raises(InputError, match="stopped"):
+        command.run(SMALL)
+    results = read_json(command.RESULTS)
+    assert [(run["row"], run["seed"]) for run in results["runs"]] == [("none", None), ("entity", 1)]
+    assert (results["templates"], results["gold"]) == ({}, {})
 
 
 @pytest.mark.slow
@@ -508,7 +546,11 @@ def answer(value: dict[str, Any], question: str) -> str:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"coref_f1": 0.08}, "Yes."),
+        (
+            {"coref_f1": 0.08, "coref_at_5": 0.4, "antecedent_accuracy": 0.2, "copy_accuracy": 0.1},
+            "Yes.",
+        ),
+        ({"coref_f1": 0.08}, "Yes, by what changed clearly."),
         ({"coref_f1": 0.08, "copy_accuracy": 0.3}, "In part: some measures fell, some rose."),
         ({"copy_accuracy": 0.3}, "No: nothing fell clearly, and something rose."),
         ({}, "Not clearly: no measure of pronouns changed beyond chance."),
@@ -531,6 +573,8 @@ def test_answers_name_their_differences() -> None:
     assert "LAMBADA@1 +5.0 points [+5.0, +5.0], p = 0.0100, better" in lost
     assert "Coref F1 -2.0 points [-2.0, -2.0], p = 0.0100, worse" in lost
     assert "Antecedent accuracy +8.0 points" in answer(whole(), "Was it the task mismatch?")
+    for question in ("Was it the lost targets?", "Was it the task mismatch?", "Was it forgetting?"):
+        assert "(apart in `finetune.option`): " in answer(whole(), question)
     forgot = answer(whole(), "Was it forgetting?")
     assert "pseudo-bpc -0.200 [-0.200, -0.200], p = 0.0100, better" in forgot
     assert "against the base: pseudo-bpc 3.500 → 3.800 (+0.300 [+0.300, +0.300]" in forgot
@@ -557,13 +601,16 @@ def test_parts_of_the_pronoun_row_are_told_by_the_rows_without_them() -> None:
 def test_what_helps_is_the_best_row_beside_the_baselines() -> None:
     text = answer(whole(), "What helps?")
     assert (
-        "By antecedent accuracy the best row is `pronoun`: Antecedent accuracy 30.0 % → 46.0 %"
-        in text
+        "By antecedent accuracy the best row is `pronoun` (640 examples): "
+        "Antecedent accuracy 30.0 % → 46.0 %" in text
     )
     assert (
         "the best trivial baseline (nearest noun) has 35.0 %, the salience ranker 62.0 %." in text
     )
-    assert "By copying accuracy the best row is `pronoun`: Copying accuracy 25.0 % → 63.0 %" in text
+    assert (
+        "By copying accuracy the best row is `pronoun` (640 examples): "
+        "Copying accuracy 25.0 % → 63.0 %" in text
+    )
     assert "the best trivial baseline (first noun) has 36.0 %, the salience ranker 63.0 %." in text
     changed = whole()
     changed["runs"].append(run_of("mixed", 1, antecedent_accuracy=0.9))
@@ -593,7 +640,7 @@ def test_correlation_of_coref_at_5_with_accuracy() -> None:
     assert (
         "Plain Option 1, trained on the set of all context nouns: Coref@5 50.0 % → 70.0 %" in plain
     )
-    assert "but Antecedent accuracy 30.0 % → 21.0 % (-9.0 points" in plain
+    assert "better); Antecedent accuracy 30.0 % → 21.0 % (-9.0 points" in plain
 
 
 @pytest.mark.parametrize(

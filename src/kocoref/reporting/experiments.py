@@ -80,7 +80,8 @@ def _head(found: Comparison) -> list[str]:
         "hand. The report behind this project ends on a guess, that training on pronouns would "
         "raise its measures; here every option is trained on the embedded passages, with as many "
         f"seeds as Cost says, and measured on the same {len(found.documents)} test passages. All "
-        f"rows have {common} and otherwise `params.yaml`.",
+        f"rows have {common} and otherwise `params.yaml`, but for what each says itself (What the "
+        "rows are).",
     ]
 
 
@@ -183,6 +184,13 @@ def _contrast(found: Comparison, row: str, other: str, measures: Sequence[str]) 
     return "; ".join(said)
 
 
+def _apart(found: Comparison, row: str, other: str) -> str:
+    """The params that two rows do not share."""
+    ours, theirs = (found.rows()[name][0].params for name in (row, other))
+    keys = sorted(key for key in ours.keys() | theirs if ours.get(key) != theirs.get(key))
+    return f"(apart in {', '.join(f'`{key}`' for key in keys)})"
+
+
 def _answers(found: Comparison) -> list[str]:
     rows = found.rows()
     blocks = []
@@ -192,20 +200,22 @@ def _answers(found: Comparison) -> list[str]:
         measures = ("lambada_at_1", *PRONOUN_MEASURES)
         blocks.append(
             "**Was it the lost targets?** `entity` against `entity_unlabelled`, the same masks "
-            "with and without their targets: "
+            f"with and without their targets {_apart(found, 'entity', 'entity_unlabelled')}: "
             f"{_contrast(found, 'entity', 'entity_unlabelled', measures)}."
         )
     if {"entity", "pronoun_target"} <= rows.keys():
         blocks.append(
             "**Was it the task mismatch?** `pronoun_target` against `entity`: both learn exact "
-            "answers at masks, one at pronouns, the other at repeated names: "
+            "answers at masks, one at pronouns, the other at repeated names "
+            f"{_apart(found, 'pronoun_target', 'entity')}: "
             f"{_contrast(found, 'pronoun_target', 'entity', PRONOUN_MEASURES)}."
         )
     if {"entity", "entity_anchor"} <= rows.keys():
         measures = ("pseudo_bpc", *PRONOUN_MEASURES)
         blocks.append(
-            "**Was it forgetting?** `entity_anchor` against `entity`, a pull back to the base "
-            f"added: {_contrast(found, 'entity_anchor', 'entity', measures)}. Beside that, "
+            "**Was it forgetting?** `entity_anchor` against `entity`, pulled back to the base "
+            f"{_apart(found, 'entity_anchor', 'entity')}: "
+            f"{_contrast(found, 'entity_anchor', 'entity', measures)}. Beside that, "
             f"`entity` against the base: {_change(found, 'entity', 'pseudo_bpc')}."
         )
     without = [row for row in rows if row.startswith(WITHOUT)]
@@ -225,7 +235,7 @@ def _answers(found: Comparison) -> list[str]:
 def _answer_entity(found: Comparison) -> list[str]:
     verdicts = [better(m, found.against_base("entity", m)) for m in PRONOUN_MEASURES]
     if False in verdicts and True not in verdicts:
-        said = "Yes."
+        said = "Yes." if None not in verdicts else "Yes, by what changed clearly."
     elif False in verdicts:
         said = "In part: some measures fell, some rose."
     elif True in verdicts:
@@ -245,8 +255,9 @@ def _answer_best(found: Comparison) -> str:
         row = best_row(found, measure)
         rule, value = best_trivial(found, measure)
         said = (
-            f"By {SHOWN[measure].lower()} the best row is `{row}`: {_change(found, row, measure)}; "
-            f"the best trivial baseline ({rule}) has {_value(measure, value)}"
+            f"By {SHOWN[measure].lower()} the best row is `{row}` ({_seen(found, row, 'examples')} "
+            f"examples): {_change(found, row, measure)}; the best trivial baseline ({rule}) has "
+            f"{_value(measure, value)}"
         )
         if TRAINED in found.baselines:
             said += f", the salience ranker {_value(measure, found.baselines[TRAINED][measure])}"
@@ -268,7 +279,7 @@ def _answer_at_5(found: Comparison) -> str:
     if "pronoun_plain" in names:
         said += (
             " Plain Option 1, trained on the set of all context nouns: "
-            f"{_change(found, 'pronoun_plain', 'coref_at_5')}, but "
+            f"{_change(found, 'pronoun_plain', 'coref_at_5')}; "
             f"{_change(found, 'pronoun_plain', 'antecedent_accuracy')}."
         )
     return said
@@ -298,10 +309,15 @@ def _zero_shot(found: Comparison) -> list[str]:
     ]
 
 
+def _seen(found: Comparison, row: str, what: str) -> str:
+    """How many examples or tokens a row trained on, in the mean over its seeds."""
+    return f"{np.mean([run.training[what] for run in found.rows()[row]]):,.0f}"
+
+
 def _costs(found: Comparison) -> list[list[str]]:
     return [
         [f"`{row}`", str(len(runs)),
-         *(f"{np.mean([run.training[k] for run in runs]):,.0f}" for k in ("examples", "tokens")),
+         *(_seen(found, row, what) for what in ("examples", "tokens")),
          f"{np.mean([run.minutes for run in runs]):.1f}"]
         for row, runs in found.rows().items()
     ]  # fmt: skip
