@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 import report as stage
 from kocoref.errors import InputError
 from kocoref.evaluation.measures import report_score
+from kocoref.reporting import plots
 from kocoref.reporting.prose import TEXT
 from kocoref.reporting.published import FINE_TUNED, NAMED_BEST, PUBLISHED
 from kocoref.reporting.report import Verdict, build_report, effect, ranks, verdict
@@ -68,6 +70,7 @@ def make() -> dict[str, Any]:
         "antecedent": 40,
         "antecedent_out_of_window": 3,
         "antecedent_not_a_candidate": 1,
+        "antecedent_none": 2,
         "plain": 10,
     }
     counts = {"documents": 1234, "characters": 5678, "sentences": 91, "chains": 17}
@@ -529,3 +532,17 @@ def test_results_of_different_runs_are_refused(tmp_path: Path) -> None:
     write(tmp_path, metrics)
     with pytest.raises(InputError, match="coref_f1"):
         build_report(Results.read(tmp_path), "ko", ())
+
+
+def test_every_loss_is_drawn_in_a_colour_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    panels: list[plots.Panel] = []
+    monkeypatch.setattr(plots, "_write", lambda path, drawn, *_, **__: panels.extend(drawn))
+    rows = [
+        {"step": step, "learning_rate": 0.1} | dict.fromkeys(plots.LOSSES, 5.0 - step)
+        for step in (1.0, 2.0)
+    ]
+    plots.plot_training(Path("unused"), rows, [], "coref_f1", 0, 100)
+    axes = Figure().subplots()
+    panels[0](axes)
+    assert [line.get_label() for line in axes.get_lines()] == list(plots.LOSSES.values())
+    assert len({line.get_color() for line in axes.get_lines()}) == len(plots.LOSSES)

@@ -26,7 +26,7 @@ Panel = Callable[[Axes], None]
 BASE: Final = "#E69F00"
 FINETUNED: Final = "#0072B2"
 RULE: Final = "#B3B3B3"
-LINES: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+LINES: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 """Colours of Okabe and Ito, told apart with any colour vision and in grey."""
 
 LABELS: Final = {
@@ -100,11 +100,12 @@ def plot_training(
     selected = _points(validation, select_by)
 
     def draw_losses(axes: Axes) -> None:
-        for (name, points), colour in zip(losses.items(), LINES, strict=False):
-            axes.plot(*zip(*points, strict=True), color=colour, label=LOSSES[name])
+        for name, colour in zip(LOSSES, LINES, strict=True):
+            if name in losses:
+                axes.plot(*zip(*losses[name], strict=True), color=colour, label=LOSSES[name])
         axes.set_title("Training loss (nats)", loc="left")
-        axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # room for the legend
-        axes.legend(loc="upper right")
+        axes.set_ylim(0, 1.5 * axes.dataLim.ymax)  # room for the legend
+        axes.legend(loc="upper right", ncols=2, fontsize=8)
 
     def draw_rate(axes: Axes) -> None:
         axes.plot(*zip(*rates, strict=True), color=LINES[0])

@@ -75,7 +75,9 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "chains": ("참조 사슬", "Chains"),
     "set": ("집합", "Set"),
     "antecedent_items": ("선행사 항목", "Antecedent items"),
-    "out_of_window": ("창 밖이라 뺀 대명사", "Pronouns left out: antecedent out of window"),
+    "out_of_window": ("뺀 대명사: 선행사가 창 밖", "Pronouns left out: antecedent out of window"),
+    "not_a_candidate": ("선행사가 명사구가 아님", "antecedent not a noun phrase of its own"),
+    "no_antecedent": ("앞에 선행사가 없음", "no noun of the chain before it"),
     "coref_items": ("Coref 항목", "Coref items"),
     "lambada_items": ("LAMBADA 항목", "LAMBADA items"),
     "items": ("항목 수", "Items"),
@@ -187,25 +189,28 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     ),
     "option_pronoun": (
         "대명사를 가리고 문맥 명사의 집합을 정답으로 학습하며, 주석이 있는 글에서는 그 "
-        "선행사도 정답으로 쓴다 (원 보고서의 Option 1).\n\n"
+        "선행사도 정답으로 쓴다 (원 보고서의 Option 1). 각각의 비중은 `params.yaml`의 "
+        "`finetune`에 있다.\n\n"
         "```\n"
         '원본: "홍길동은 학생이다. 그는 공부한다."\n'
         '훈련: "홍길동은 학생이다. [MASK]는 공부한다."\n'
         '정답: 선행사 "홍길동", 문맥 명사 {{"홍길동", "학생", "공부"}}\n'
         '읽기: "홍길동은 학생이다. 그([MASK])는 공부한다."\n'
         "```\n\n"
-        "주석이 있는 글은 대명사가 보이는 그대로도 읽는다(읽기). 앞의 모든 명사구 가운데 "
-        "선행사를 이름으로도 자리로도 고르게 한다.",
+        "주석이 있는 글은 `reading_share`만큼 대명사를 가리지 않은 채로도 학습한다(읽기). 대명사 "
+        "앞의 모든 명사구 가운데 선행사를 이름(`rank_weight`)과 위치(`copy_weight`)로 고르게 한다.",
         "A pronoun is masked; the set of context nouns and, in marked text, its antecedent "
-        "are the answers to learn (Option 1 of the original report).\n\n"
+        "are the answers to learn (Option 1 of the original report). How much each counts is in "
+        "section `finetune` of `params.yaml`.\n\n"
         "```\n"
         'text:     "홍길동은 학생이다. 그는 공부한다."\n'
         'training: "홍길동은 학생이다. [MASK]는 공부한다."\n'
         'answer:   antecedent "홍길동", context nouns {{"홍길동", "학생", "공부"}}\n'
         'reading:  "홍길동은 학생이다. 그([MASK])는 공부한다."\n'
         "```\n\n"
-        "Marked text is also read with its pronouns in sight (readings): among all noun phrases "
-        "before a pronoun the antecedent is chosen, by what it is called and by where it stands.",
+        "A share of the marked text (`reading_share`) is read with its pronouns in sight "
+        "(readings): among all noun phrases before a pronoun the antecedent is chosen, by what it "
+        "is called (`rank_weight`) and by where it stands (`copy_weight`).",
     ),
     "option_mixed": (
         "반복된 개체와 대명사를 절반씩 섞어 학습한다 (원 보고서의 Option 2).\n\n"
@@ -317,10 +322,11 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "losses_note": (
         "**해석**: loss는 훈련 과제의 값이다. 줄었다고 해서 상호참조가 나아졌다는 뜻은 "
         "아니며, 판단은 위의 측정값으로 한다. loss 칸은 그 step까지 마지막으로 기록된 구간의 "
-        "평균이다.",
+        "평균이고, 위의 변화는 기록의 처음 5분의 1과 마지막 5분의 1의 평균을 견준 것이다.",
         "**Interpretation**: losses belong to the training task. A fall does not mean that "
         "coreference got better; the measures above decide that. A loss is the mean since the "
-        "row logged before.",
+        "row logged before; the changes above are between the means of the first and of the "
+        "last fifth of what was logged.",
     ),
     "slices": ("슬라이스별 선행사 정확도", "Antecedent accuracy by slice"),
     "slices_note": (
@@ -411,10 +417,12 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     # How to read.
     "reading": ("읽는 법", "How to read this"),
     "about_lambada_at_1": (
-        "앞에서 이미 나온 명사가 글에서 마지막으로 다시 나오는 자리를 가린다. 첫 예측 명사가 "
-        "정답을 포함하거나 정답에 포함되면 맞은 것으로 친다.",
-        "The last noun of a text that occurred before is masked. A hit: the first predicted "
-        "noun contains the answer or is contained in it.",
+        "앞에서 이미 나온 명사가 글에서 마지막으로 다시 나오는 자리를 가린다(`prepare.lambada`를 "
+        "주면 거기서 정한 낱말). 첫 예측 명사가 정답을 포함하거나 정답에 포함되면 맞은 것으로 "
+        "친다.",
+        "The last noun of a text that occurred before is masked (with `prepare.lambada`, the "
+        "word given there). A hit: the first predicted noun contains the answer or is contained "
+        "in it.",
     ),
     "about_coref_f1": (
         "대명사를 가리고, 예측한 상위 다섯 명사와 주변 문장에 나온 모든 명사의 겹침을 잰 micro F1.",
@@ -431,23 +439,24 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     ),
     "about_antecedent_accuracy": (
         "대명사 앞의 모든 명사구 후보 가운데 모델이 가장 선호한 것이 같은 대상을 가리키는 "
-        "비율. 후보마다 서브워드 수만큼 대명사 곁에 빈칸을 둔다. 주 측정값이다.",
+        "비율. 후보마다 서브워드 수만큼 빈칸을 두며, 그 자리는 `evaluate.template`이 정한다. 주 "
+        "측정값이다.",
         "Of all candidate noun phrases before the pronoun, how often the one that the model "
-        "prefers refers to the same thing. Each candidate is filled in beside the pronoun, with "
-        "as many masks as it has subwords. The headline.",
+        "prefers refers to the same thing. Each candidate is filled in where "
+        "`evaluate.template` says, with as many masks as it has subwords. The headline.",
     ),
     "about_antecedent_mrr": (
         "후보를 선호 순으로 늘어놓았을 때 첫 정답 순위의 역수의 평균.",
         "The mean reciprocal rank of the first right candidate.",
     ),
     "about_copy_accuracy": (
-        "선행사 정확도와 같되, 후보의 이름을 빈칸에 채워 보는 대신 보이는 대명사의 상태와 "
-        "후보가 나온 자리의 상태를 견주고 빈도와 위치, 역할을 더하여 고른다. 규칙은 두 방식의 "
-        "답이 같다.",
+        "선행사 정확도와 같되, 후보의 이름을 빈칸에 채워 보는 대신 보이는 대명사의 상태와 후보가 "
+        "나온 자리의 상태를 견주고, `copy_salience`이면 빈도와 위치, 역할을 더하여 고른다. 규칙 "
+        "기준선은 어느 방식으로 재도 값이 같다.",
         "As antecedent accuracy, but the candidate is chosen by comparing the state of the "
         "pronoun, which is in sight, with the states of the places where candidates stand, with "
-        "their frequency, position and role added, instead of by filling in what they are called. "
-        "A rule has the same answer either way.",
+        "their frequency, position and role added under `copy_salience`, instead of by filling in "
+        "what they are called. A rule has the same answer either way.",
     ),
     "about_copy_mrr": (
         "복사 방식으로 늘어놓았을 때 첫 정답 순위의 역수의 평균.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from statistics import fmean
 from typing import Final, Literal
 
 from kocoref.evaluation.measures import LOWER_IS_BETTER
@@ -225,7 +226,9 @@ def _design(page: _Page) -> list[str]:
     ]
     items = [
         (page.set_name(name.removeprefix("gold_")),
-         *(f"{n:,}" for n in (c.antecedent, c.antecedent_out_of_window, c.coref, c.lambada)))
+         *(f"{n:,}" for n in (c.antecedent, c.antecedent_out_of_window,
+                              c.antecedent_not_a_candidate, c.antecedent_none, c.coref,
+                              c.lambada)))
         for name, c in data.items.items()
     ]  # fmt: skip
     option = f"option_{training.option}"
@@ -235,8 +238,8 @@ def _design(page: _Page) -> list[str]:
         "\n".join(lines),
         f"### {page.say('data')}",
         page.table(("split", "documents", "characters", "sentences", "chains"), documents),
-        page.table(("set", "antecedent_items", "out_of_window", "coref_items", "lambada_items"),
-                   items),
+        page.table(("set", "antecedent_items", "out_of_window", "not_a_candidate",
+                    "no_antecedent", "coref_items", "lambada_items"), items),
         page.say("data_note"),
     ]  # fmt: skip
 
@@ -362,9 +365,11 @@ def _loss_changes(page: _Page, kinds: Sequence[str]) -> list[str]:
     lines = []
     for kind in kinds:
         values = [v for row in page.results.training_curve if (v := row.get(kind)) is not None]
-        direction = "fell" if values[-1] < values[0] else "did_not_fall"
+        fifth = max(1, len(values) // 5)  # one logged value alone says little
+        first, last = fmean(values[:fifth]), fmean(values[-fifth:])
+        direction = "fell" if last < first else "did_not_fall"
         lines.append(page.say(
-            "loss_change", kind=page.name(kind), first=_loss(values[0]), last=_loss(values[-1]),
+            "loss_change", kind=page.name(kind), first=_loss(first), last=_loss(last),
             direction=page.say(direction),
         ))  # fmt: skip
     return lines

@@ -92,6 +92,8 @@ class ItemCounts(_File):
 
     antecedent: int
     antecedent_out_of_window: int
+    antecedent_not_a_candidate: int
+    antecedent_none: int
     coref: int
     lambada: int
 
