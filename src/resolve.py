@@ -40,7 +40,8 @@ examples:
                  "candidates": [{"form": "홍길동", "span": [0, 3], "probability": 0.91}, …]}]}
 Spans are in characters of the text, end exclusive; that of a candidate is its last occurrence
 before the pronoun. Candidates are the antecedent and the runners-up, the likeliest first; the
-probabilities of all candidates, printed or not, sum to 1. There are none if no noun comes before.
+probabilities of all candidates, printed or not, sum to 1. There are none if no noun comes before
+it in the window.
 """
 
 
@@ -71,8 +72,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=int,
         default=600,
         metavar="CHARACTERS",
-        help="text that the model sees around a pronoun, 50 to 20000; best as it was trained"
-        " (default: 600)",
+        help="text that the model sees around a pronoun, 50 to 20000 (default: 600, as it is"
+        " measured)",
     )
     parser.add_argument(
         "--scorer",
@@ -97,6 +98,7 @@ def main() -> None:
     """Run the command; a bad input ends it with exit status 2 and one line on standard error."""
     arguments = parse(sys.argv[1:])
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `resolve.py … | head` ends in silence
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # whatever the locale
     os.environ.setdefault("TQDM_DELAY", "5")  # progress of what takes seconds only
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     fix_arithmetic(True, THREADS, "fp32")
@@ -182,7 +184,7 @@ def as_text(text: str, pronoun: Resolution, shown: int) -> str:
     context = " ".join(f"{before}[{pronoun.form}]{after}".split())
     best, *others = [
         f"{candidate.form} {candidate.probability:.1%}" for candidate in pronoun.candidates[:shown]
-    ] or ["no candidate: no noun comes before it"]
+    ] or ["no candidate: no noun comes before it in the window"]
     runners_up = f"  (then {', '.join(others)})" if others else ""
     return f"{start}-{end}  {context}\n    {pronoun.form} → {best}{runners_up}"
 

@@ -375,6 +375,16 @@ def run(arguments: list[str], text: str = "") -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.slow
+def test_the_command_writes_utf_8_whatever_the_locale(tiny: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "src/resolve.py"), TEXT, "--model", str(tiny)],
+        capture_output=True, encoding="utf-8", check=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert "[그]는 공부한다." in done.stdout
+
+
+@pytest.mark.slow
 def test_the_command(tiny: Path, tmp_path: Path) -> None:
     done = run(["-", "--model", str(tiny)], TEXT)
     assert done.returncode == 0

@@ -80,7 +80,7 @@ def test_pull_request_shows_what_it_changes() -> None:
     loaded = workflow("pull-request.yml")
     (job,) = loaded["jobs"].values()
     assert job["env"]["BASE"] == "origin/${{ github.base_ref }}"
-    assert 'dvc metrics diff --md "$BASE"' in commands("pull-request.yml")
+    assert "dvc metrics diff --md main-here" in commands("pull-request.yml")
     assert '>> "$GITHUB_STEP_SUMMARY"' in commands("pull-request.yml")
     checkout = next(s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout"))
     assert checkout["with"]["fetch-depth"] == 0  # main must be there to differ from
