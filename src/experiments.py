@@ -241,14 +241,13 @@ def _add(
         for role in (*metrics["strict"], "constant_top_5")
     }
     base = _json(name, "data/predictions/base/test/counts.json")
-    about_all = {
-        "documents": base["documents"],
-        "base": measured["base"],
-        "base_counts": base["counts"],
-        "baselines": {r: m for r, m in measured.items() if r not in ("base", "finetuned")},
+    items = {"documents": base["documents"], "base_counts": base["counts"]}
+    if any(results.get(key) != value for key, value in items.items()):
+        results |= items | {"runs": [], "templates": {}, "gold": {}}  # no longer comparable
+    results["base"] = measured["base"]
+    results["baselines"] = {
+        role: values for role, values in measured.items() if role not in ("base", "finetuned")
     }
-    if any(results.get(key) != value for key, value in about_all.items()):
-        results |= about_all | {"runs": [], "templates": {}, "gold": {}}  # no longer comparable
     earlier = [run for run in results["runs"] if (run["row"], run["seed"]) == (row, seed)]
     if earlier:  # a run from the cache takes no time
         minutes = earlier[0]["minutes"]
