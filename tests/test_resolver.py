@@ -367,20 +367,20 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err
 
 
-def run(arguments: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    arguments: list[str], text: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "src/resolve.py"), *arguments],
-        input=text, capture_output=True, encoding="utf-8", env=os.environ | {"PYTHONUTF8": "1"},
+        input=text, capture_output=True, encoding="utf-8",
+        env=os.environ | {"PYTHONUTF8": "1"} | environment,
     )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_the_command_writes_utf_8_whatever_the_locale(tiny: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "src/resolve.py"), TEXT, "--model", str(tiny)],
-        capture_output=True, encoding="utf-8", check=True,
-        env=os.environ | {"PYTHONIOENCODING": "ascii"},
-    )  # fmt: skip
+    done = run([TEXT, "--model", str(tiny)], PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
     assert "[그]는 공부한다." in done.stdout
 
 
