@@ -17,6 +17,7 @@ from kocoref.corpus.document import Document
 from kocoref.corpus.reading import read_chosen
 from kocoref.corpus.similarity import near_duplicates, sketch
 from kocoref.errors import InputError
+from kocoref.examples.items import read_items
 from kocoref.files import read_json
 from kocoref.settings import PrepareSettings, SourceSettings, load_settings
 
@@ -218,6 +219,17 @@ def test_article_that_holds_a_gold_document_is_not_trained_on(project: Path) -> 
     trained = Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
     assert "허균은" not in trained
     assert trained.count("web-2") == 1
+
+
+def test_gold_of_whole_words_is_read_without_particles(project: Path) -> None:
+    gold = {"id": "g1", "text": "허균에게는 벗이 많았다. 그는 소설을 썼다.",
+            "clusters": [[[0, 5], [14, 16]]], "source": "web", "license": "CC0"}  # fmt: skip
+    Path("gold.jsonl").write_text(json.dumps(gold) + "\n", encoding="utf-8")
+    write_params(gold=[{"name": "human", "path": "gold.jsonl", "format": "spans"}])
+    prepare.main()
+    (item,) = read_items(Path("data/prepared/gold/human")).antecedent
+    assert item.surface == "그"
+    assert [c.form for c in item.candidates if c.gold] == ["허균"]
 
 
 def test_same_id_in_two_sources_is_refused(project: Path) -> None:

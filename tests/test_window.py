@@ -54,6 +54,11 @@ def test_long_sentence_is_cut_at_its_own_end() -> None:
     assert window(document(100), (98, 99), 40) == (69, 100)
 
 
+def test_nothing_before_a_long_sentence_has_its_beginning() -> None:
+    # Sentences [0, 9) and [10, 410).
+    assert window(document(9, 400), (10, 10), 40) == (10, 50)
+
+
 def test_span_longer_than_the_window_is_whole() -> None:
     assert window(document(100), (20, 80), 40) == (20, 80)
 
