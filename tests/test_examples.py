@@ -153,6 +153,13 @@ def test_marked_pronoun_with_one_noun_around_is_kept(marked: Make) -> None:
     assert (example.target, example.nouns) == ("홍길동", ("홍길동",))
 
 
+def test_antecedent_outside_the_window_is_no_target(marked: Make) -> None:
+    far = "[1:PER 홍길동]은 학생이다. " + "날이 흐리고 바람이 불었다. " * 10 + "[1 그]는 공부한다."
+    (near,), (shown,) = (maker(window=size).pronoun(marked(far)) for size in (50, 600))
+    assert "홍길동" not in near.left
+    assert (near.target, shown.target) == (None, "홍길동")
+
+
 def test_replay_masks_nothing(analysed: Make) -> None:
     text = "홍길동은 학생이다. 그는 공부한다."
     (example,) = maker().replay(analysed(text))

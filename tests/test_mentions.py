@@ -199,11 +199,23 @@ def test_head_is_the_last_stretch_of_nouns(
 
 
 @pytest.mark.parametrize(
-    ("phrase", "expected"),
-    [((4, 8), True), ((4, 6), True), ((2, 5), True), ((1, 4), False), ((6, 9), False)],
+    ("text", "mention", "expected"),
+    [
+        ("김서연 교수는 왔다.", "김서연 교수", ["김서연", "교수"]),  # a name and its title
+        ("역사 교수가 왔다.", "역사 교수", ["교수"]),  # what kind of one is another thing
+        ("KIA 타이거즈의 외야수가 왔다.", "KIA 타이거즈의 외야수", ["외야수"]),
+        ("학생들이 교수를 보았다.", "학생들", ["학생들"]),
+        ("학생이 교수를 보았다.", "교수", ["교수"]),
+        ("역사학자는 왔다.", "역사", []),  # a mention inside a word, which the phrase outgrows
+    ],
 )
-def test_phrase_names_a_mention_when_it_ends_in_its_head(phrase: Span, expected: bool) -> None:
-    assert names(phrase, (4, 8)) is expected
+def test_phrases_that_name_a_mention(
+    analysed: Make, text: str, mention: str, expected: list[str]
+) -> None:
+    document = analysed(text)
+    mention_head = head(document, find(document, mention))
+    found = [p.form for p in noun_phrases(document) if names(document, p, mention_head)]
+    assert found == expected
 
 
 @pytest.mark.parametrize(
@@ -276,7 +288,8 @@ def test_candidates_are_gathered_by_form(marked: Make) -> None:
     document = marked(PEOPLE)
     herself = marked_pronouns(document)[1]
     found = {
-        candidate.form: candidate for candidate in candidates(noun_phrases(document), herself, 0)
+        candidate.form: candidate
+        for candidate in candidates(document, noun_phrases(document), herself, 0)
     }
     assert list(found) == ["이순신", "장군", "부산", "홍길동", "책"]
     first = found["이순신"]
@@ -287,7 +300,7 @@ def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
     document = marked(PEOPLE)
     gold = {
         document.text[slice(*p.span)]: [
-            c.form for c in candidates(noun_phrases(document), p, 0) if c.gold
+            c.form for c in candidates(document, noun_phrases(document), p, 0) if c.gold
         ]
         for p in marked_pronouns(document)
     }
@@ -297,20 +310,21 @@ def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
 def test_candidates_end_before_the_pronoun(marked: Make) -> None:
     document = marked("[1:PER 홍길동]은 왔다. [1 그]는 책을 읽었다.")
     (pronoun,) = marked_pronouns(document)
-    assert [c.form for c in candidates(noun_phrases(document), pronoun, 0)] == ["홍길동"]
+    assert [c.form for c in candidates(document, noun_phrases(document), pronoun, 0)] == ["홍길동"]
 
 
 def test_candidates_begin_with_the_window(marked: Make) -> None:
     document = marked(PEOPLE)
     second = document.text.index("이순신", 1)
-    found = candidates(noun_phrases(document), marked_pronouns(document)[1], second)
+    found = candidates(document, noun_phrases(document), marked_pronouns(document)[1], second)
     assert [(c.form, c.count) for c in found] == [("이순신", 1), ("장군", 1), ("책", 1)]
 
 
 def test_head_of_a_nested_mention_is_gold_for_the_outer_chain(marked: Make) -> None:
     document = marked(COMPANY)
     found = [
-        candidates(noun_phrases(document), pronoun, 0) for pronoun in marked_pronouns(document)
+        candidates(document, noun_phrases(document), pronoun, 0)
+        for pronoun in marked_pronouns(document)
     ]
     # 외야수 is the head of KIA 타이거즈의 외야수, so it names both chains.
     assert [[c.form for c in some if c.gold] for some in found] == [["외야수"]] * 3

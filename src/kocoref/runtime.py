@@ -29,6 +29,7 @@ def arithmetic_variables(reproducible: bool, threads: int, mixed_precision: str)
             "ATEN_CPU_CAPABILITY": "avx512" if wide else "avx2",
             "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16" if wide else "AVX2",
             "MKL_CBWR": "AVX2",
+            "OPENBLAS_CORETYPE": "Haswell",
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         }
     return wanted

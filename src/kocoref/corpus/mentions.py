@@ -165,6 +165,12 @@ def _inside(document: Document, span: Span) -> list[Token]:
     return [token for token in document.tokens[first:last] if token.end <= span[1]]
 
 
-def names(phrase: Span, mention_head: Span) -> bool:
-    """Whether a noun phrase names a mention: it ends within the mention's head."""
-    return mention_head[0] < phrase[1] <= mention_head[1]
+def names(document: Document, phrase: NounPhrase, mention_head: Span) -> bool:
+    """Whether a noun phrase names a mention: it is its head's last word, or a name in the head.
+
+    김서연 and 교수 name 김서연 교수; only 교수 names 역사 교수.
+    """
+    start, end = mention_head
+    if not start < phrase.span[1] <= end:
+        return False
+    return phrase.proper or len(document.text[phrase.span[1] - 1 : end].split()) == 1

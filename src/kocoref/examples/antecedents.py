@@ -66,7 +66,7 @@ def marked_pronouns(document: Document) -> list[MarkedPronoun]:
 
 
 def candidates(
-    phrases: Sequence[NounPhrase], pronoun: MarkedPronoun, start: int
+    document: Document, phrases: Sequence[NounPhrase], pronoun: MarkedPronoun, start: int
 ) -> list[Candidate]:
     """The noun phrases between ``start`` and the pronoun by form, in order of first occurrence.
 
@@ -87,7 +87,7 @@ def candidates(
             starts=tuple(phrase.span[0] for phrase in same),
             proper=any(phrase.proper for phrase in same),
             subject=any(phrase.subject for phrase in same),
-            gold=any(names(phrase.span, mention) for phrase in same for mention in near),
+            gold=any(names(document, phrase, mention) for phrase in same for mention in near),
         )
         for form, same in by_form.items()
     ]
@@ -105,6 +105,6 @@ def antecedent_form(
     for phrase in phrases:
         start, end = phrase.span
         cut_off = end < antecedent[1] and document.text[end].isalnum()
-        if names(phrase.span, mention_head) and start >= antecedent[0] and not cut_off:
+        if names(document, phrase, mention_head) and start >= antecedent[0] and not cut_off:
             return phrase.form
     return document.text[slice(*antecedent)]

@@ -68,8 +68,9 @@ class ExampleMaker:
     def pronoun(self, document: Document) -> list[Example]:
         """Pronouns masked: context nouns as a set of answers, the marked antecedent as target.
 
-        Where a document has chains only their pronouns are used: of the others nobody said
-        what they stand for.
+        An antecedent outside the text that is shown is no target: nothing there says what it
+        is called. Where a document has chains only their pronouns are used: of the others nobody
+        said what they stand for.
         """
         marked = {pronoun.span: pronoun for pronoun in marked_pronouns(document)}
         phrases = noun_phrases(document) if marked else []
@@ -79,9 +80,10 @@ class ExampleMaker:
         for span in self._sample(document, spans):
             sentence = report_sentence_of(document.text, span[0])
             nouns = () if sentence is None else context_nouns(document, sentence, self.radius)
-            target = antecedent_form(document, phrases, marked[span]) if span in marked else None
+            cut = self._cut(document, span)
+            shown = span in marked and marked[span].antecedent[0] >= cut[0]
+            target = antecedent_form(document, phrases, marked[span]) if shown else None
             if len(nouns) >= 2 or target:
-                cut = self._cut(document, span)
                 made.append(Example(document.id, "pronoun", *cut, target, nouns))
         return made
 

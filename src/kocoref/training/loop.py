@@ -64,7 +64,7 @@ def finetune(
     model = checkpoint.model.to(accelerator.device)
     optimizer = make_optimizer(settings, model, accelerator)
     keeps = settings.anchor_weight or settings.base_share
-    anchor = [p.detach().clone() for p in model.parameters()] if keeps else []
+    anchor = _with_start(model) if keeps else []
     state = load_state(workspace, model, optimizer, accelerator)
     if state is None:
         state = TrainingState()
@@ -92,7 +92,7 @@ def finetune(
             group["lr"] = rate * group["rate"]
         losses = train_step(settings, model, rows, optimizer, accelerator, checkpoint)
         if settings.anchor_weight:
-            for parameter, start in zip(model.parameters(), anchor, strict=True):
+            for parameter, start in anchor:
                 parameter.data.lerp_(start, min(1.0, rate * settings.anchor_weight))
         state.step += 1
         state.replayed += len(extra)
@@ -248,12 +248,12 @@ def _measure(
     validate: Validate,
     accelerator: Accelerator,
     workspace: Path,
-    anchor: Sequence[Tensor],
+    anchor: Sequence[tuple[Tensor, Tensor]],
 ) -> None:
     """Measure on the validation split, keep the checkpoint, remember whether it is the best."""
     shared: list[Any] = [None]
     if accelerator.is_main_process:
-        with _averaged(checkpoint.model, anchor, settings.base_share):
+        with _averaged(anchor, settings.base_share):
             with accelerator.autocast():
                 shared = [validate(checkpoint)]
             checkpoint.save(workspace / f"checkpoint-{state.step}")
@@ -271,26 +271,30 @@ def _measure(
     log.info("step %d: %s", state.step, {k: round(v, 4) for k, v in measured.items()})
 
 
-@contextmanager
-def _averaged(model: MaskedPositionModel, base: Sequence[Tensor], share: float) -> Iterator[None]:
-    """The model with ``share`` of its base in its weights, the copying head apart, for a while.
+def _with_start(model: MaskedPositionModel) -> list[tuple[Tensor, Tensor]]:
+    """The parameters that come from the base, each with its value there.
 
-    Between a fine-tuned model and its base lie models that keep most of what both can do
-    (Wortsman et al. 2022). The copying head had no base.
+    Those of the copying head begin untrained: there is nothing to go back to.
     """
     of_head = {id(parameter) for parameter in model.copying.parameters()}
-    pairs = [
-        (parameter, parameter.detach().clone(), start)
-        for parameter, start in zip(model.parameters(), base, strict=True)
-        if id(parameter) not in of_head
-    ] if share else []  # fmt: skip
+    return [(p, p.detach().clone()) for p in model.parameters() if id(p) not in of_head]
+
+
+@contextmanager
+def _averaged(anchor: Sequence[tuple[Tensor, Tensor]], share: float) -> Iterator[None]:
+    """The model with ``share`` of its base in its weights for a while.
+
+    Between a fine-tuned model and its base lie models that keep most of what both can do
+    (Wortsman et al. 2022).
+    """
+    changed = [(p, p.detach().clone(), start) for p, start in anchor] if share else []
     with torch.no_grad():
-        for parameter, _, start in pairs:
+        for parameter, _, start in changed:
             parameter.lerp_(start, share)
         try:
             yield
         finally:
-            for parameter, own, _ in pairs:
+            for parameter, own, _ in changed:
                 parameter.copy_(own)
 
 
