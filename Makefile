@@ -19,7 +19,7 @@ bench: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH=src python -m benchmarks $(BENCH)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 coverage: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --cov=src --cov-branch --cov-report=term:skip-covered

@@ -186,4 +186,6 @@ class ClaimsOfARun:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--write-reliability"):
+        if config.getoption("numprocesses", None):
+            raise pytest.UsageError("--write-reliability: one process sees all tests; leave out -n")
         config.pluginmanager.register(ClaimsOfARun())

@@ -155,15 +155,17 @@ Calls = Callable[[], list[list[str]]]
 
 @pytest.fixture
 def dvc(project: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """A dvc that writes down its arguments; FAILS says the status of `exp run`.
+    """A dvc that writes down its arguments.
 
-    It knows no earlier experiment, so that `exp remove` fails.
+    FAILS says the status of `exp run`, UNPREPARED that of `repro`. It knows no
+    earlier experiment, so that `exp remove` fails.
     """
     program = project / "bin/dvc"
     program.parent.mkdir()
     program.write_text(
         "#!/bin/sh\n"
         f'{{ printf "%s\\n" "$@"; echo; }} >> "{project}/calls"\n'
+        'if [ "$1" = repro ]; then exit "${UNPREPARED:-0}"; fi\n'
         'if [ "$2" = remove ]; then echo "no such experiment" >&2; exit 255; fi\n'
         'exit "${FAILS:-0}"\n',
         encoding="utf-8",
@@ -201,6 +203,20 @@ def test_experiment_that_fails_is_an_input_error(
     monkeypatch.setenv("FAILS", "3")
     with pytest.raises(InputError, match=r"^experiment e-1 failed \(exit status 3\); see above$"):
         command._experiment("e-1", {})
+
+
+def test_committed_data_are_made_before_the_first_run(
+    dvc: Calls, measured: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command.run(SMALL)
+    monkeypatch.setattr(command, "_json", lambda *_: {"gold": {}, "items": {}})
+    command.run_gold(SMALL, [])
+    repros = [number for number, call in enumerate(dvc()) if call[0] == "repro"]
+    assert [dvc()[number] for number in repros] == [["repro", "prepare"]] * 2
+    assert [dvc()[number + 1][:2] for number in repros] == [["exp", "remove"]] * 2
+    monkeypatch.setenv("UNPREPARED", "4")
+    with pytest.raises(InputError, match=r"^`dvc repro prepare` failed \(exit status 4\)"):
+        command.run(SMALL)
 
 
 def test_failure_ends_the_command_with_one_line(

@@ -48,19 +48,35 @@ def test_page_has_a_row_for_each_claim_once() -> None:
     assert (first, second) == ("| x | y | `s.py::b` |", "| kill | same bytes | `t.py::a` |")
 
 
+@pytest.fixture
+def plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for tests that have this project's conftest.py; the page that they write."""
+    tests = Path(__file__).parent
+    monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests.parent / 'src'}")
+    text = (tests / "conftest.py").read_text(encoding="utf-8")
+    pytester.makeconftest(text + f"\nreliability.PAGE = Path({str(pytester.path)!r}) / 'page'\n")
+    return pytester.path / "page"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("body", "kept"), [("pass", True), ("assert False", False)])
 def test_only_claims_that_passed_are_written(
-    body: str, kept: bool, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    body: str, kept: bool, plugin: Path, pytester: pytest.Pytester
 ) -> None:
-    tests = Path(__file__).parent
-    monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests.parent / 'src'}")
-    plugin = (tests / "conftest.py").read_text(encoding="utf-8")
-    pytester.makeconftest(plugin + f"\nreliability.PAGE = Path({str(pytester.path)!r}) / 'page'\n")
     pytester.makepyfile(
         test_x=f"import pytest\n\n@pytest.mark.holds('a', 'b')\n"
         f"@pytest.mark.parametrize('n', [1, 2])\ndef test_a(n):\n    {body}\n"
     )
     pytester.runpytest_subprocess("--write-reliability")
-    written = (pytester.path / "page").read_text(encoding="utf-8")
-    assert ("| a | b | `test_x.py::test_a` |" in written) == kept
+    assert ("| a | b | `test_x.py::test_a` |" in plugin.read_text(encoding="utf-8")) == kept
+
+
+@pytest.mark.slow
+def test_claims_are_not_written_by_several_processes(
+    plugin: Path, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_x="def test_a(): pass")
+    result = pytester.runpytest_subprocess("--write-reliability", "--numprocesses=2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--write-reliability: one process sees all tests; leave out -n"])
+    assert not plugin.exists()
