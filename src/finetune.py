@@ -62,10 +62,10 @@ def check(settings: FinetuneSettings) -> None:
         )
     reads = settings.reading_share and settings.option in ("pronoun", "mixed", "curriculum")
     ranks = settings.rank_weight and settings.ranked_share
-    if reads and not ranks and not settings.copy_weight:
+    if reads and not ranks and not settings.copy_weight and not settings.mlm_weight:
         raise InputError(
-            "finetune.reading_share is above 0, but readings teach copying and ranking only, and"
-            " copy_weight is 0, and rank_weight or ranked_share too: set reading_share to 0"
+            "finetune.reading_share is above 0, but readings teach nothing: copy_weight and"
+            " mlm_weight are 0, and rank_weight or ranked_share too: set reading_share to 0"
         )
     weights = ("target_weight", "nouns_weight", "rank_weight", "copy_weight", "mlm_weight")
     masked = settings.target_weight or settings.nouns_weight or settings.mlm_weight
@@ -83,6 +83,7 @@ def train(settings: FinetuneSettings) -> None:
     """Train by the settings; torch is imported here, after its arithmetic was fixed."""
     from accelerate import Accelerator
     from accelerate.utils import set_seed
+    from torch.nn.init import zeros_
 
     from kocoref.corpus.document import read_documents
     from kocoref.errors import InputError
@@ -91,7 +92,7 @@ def train(settings: FinetuneSettings) -> None:
     from kocoref.evaluation.prediction import vocabulary_nouns
     from kocoref.examples.items import read_items
     from kocoref.examples.options import ExampleMaker, make_examples, replay_stream
-    from kocoref.files import write_csv, write_json
+    from kocoref.files import discard, write_csv, write_json
     from kocoref.model.checkpoint import load_checkpoint
     from kocoref.model.encoding import Encoder
     from kocoref.training.batching import RowMaker
@@ -103,7 +104,8 @@ def train(settings: FinetuneSettings) -> None:
     checkpoint = load_checkpoint(
         settings.base, settings.base_revision, accelerator.mixed_precision, settings.max_length
     )
-    checkpoint.model.copying.salience.requires_grad_(settings.copy_salience)
+    if not settings.copy_salience:
+        zeros_(checkpoint.model.copying.salience.requires_grad_(False).weight)
     documents = list(read_documents(TRAINING_DOCUMENTS))
     maker = ExampleMaker(
         window=settings.window,
@@ -175,6 +177,7 @@ def train(settings: FinetuneSettings) -> None:
             "validation": {name: best[name] for name in MEASURES if name in best},
         }
         write_json(TRAINING, summary)
+        discard(workspace)  # last: until all is written, an interrupted run can go on
     accelerator.end_training()
 
 

@@ -881,6 +881,7 @@ def test_gold_sets_are_measured_with_the_first_seed_and_added(
         ("[]", "not a list of gold sources"),
         ("[{name: novels, path: n, format: xml}]", r"0\.format: Input should be 'spans'"),
         ("[{name: 'a b', path: n, format: spans}]", r"0\.name: String should match pattern"),
+        ("[{name: test, path: n, format: spans}]", "name 'test' is taken"),
     ],
 )
 def test_wrong_gold_file_is_named(tmp_path: Path, text: str, message: str) -> None:

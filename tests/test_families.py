@@ -287,6 +287,23 @@ def test_every_loss_has_a_gradient(checkpoint: Checkpoint) -> None:
     assert words.abs().sum() > 0
 
 
+def test_example_without_a_target_has_none(checkpoint: Checkpoint) -> None:
+    # A space that the mask takes in is no target either.
+    maker = RowMaker(Encoder(checkpoint.tokenizer, LENGTH), *[True] * 4, False, 1.0, 0.3)
+    example = Example("d", "pronoun", 0, LEFT.rstrip() + " ", "그", RIGHT, None, ("학교", "책"))
+    rows = maker.rows(example, np.random.default_rng(0))
+    assert [row.target for row in rows] == [()] * len(rows)
+
+
+def test_word_that_is_too_long_is_asked_for_as_far_as_it_fits(checkpoint: Checkpoint) -> None:
+    encoder = Encoder(checkpoint.tokenizer, 16)
+    subwords = encoder.subwords("supercalifragilistic" * 3, LEFT)
+    encoded = encoder.masked(LEFT, RIGHT, len(subwords))
+    assert len(encoded.places) == len(subwords) > 0
+    assert all(encoded.ids[place] == encoder.mask_id for place in encoded.places)
+    assert len(encoded.ids) <= 16
+
+
 # ---- lengths
 
 LONGER = 150

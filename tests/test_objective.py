@@ -17,7 +17,7 @@ from torch import Tensor
 from kocoref.evaluation.asking import candidate_queries, copy_queries
 from kocoref.evaluation.prediction import ask
 from kocoref.examples.antecedents import Candidate
-from kocoref.examples.example import Example
+from kocoref.examples.example import Example, Task
 from kocoref.examples.items import AntecedentItem
 from kocoref.examples.reading import Anaphor, Reading
 from kocoref.examples.salience import FEATURES
@@ -617,6 +617,15 @@ def test_loss_that_is_off_has_no_targets(encoder: Encoder, kind: str) -> None:
     assert counts == {"target": 1, "nouns": 1, "rank": 2, "copy": 2, "mlm": 0} | {kind: 0}
 
 
+@pytest.mark.parametrize("task", ["entity", "pronoun"])
+def test_masked_example_can_do_masked_modelling_alone(encoder: Encoder, task: Task) -> None:
+    maker = row_maker(encoder, use_target=False, use_nouns=False, use_mlm=True)
+    (row,) = rows_of(maker, Example("d", task, 0, LEFT * 3, "그", RIGHT, "학생", ("학생", "책")))
+    counts = count_targets([row])
+    assert counts.pop("mlm") > 0
+    assert set(counts.values()) == {0}
+
+
 def test_masked_example_neither_ranks_nor_copies(encoder: Encoder) -> None:
     example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, "학생들", ("학생", "책"))
     counts = count_targets(rows_of(row_maker(encoder), example))
@@ -654,8 +663,15 @@ def test_share_of_the_readings_is_ranked(encoder: Encoder, share: float, rows: s
 
 
 def test_reading_without_any_of_its_losses_has_no_rows(encoder: Encoder) -> None:
-    maker = row_maker(encoder, use_copy=False, use_rank=False, use_mlm=True)
+    maker = row_maker(encoder, use_copy=False, use_rank=False)
     assert rows_of(maker, READING) == []
+
+
+def test_reading_that_is_not_copied_from_still_has_masked_modelling(encoder: Encoder) -> None:
+    maker = row_maker(encoder, use_copy=False, use_rank=False, use_mlm=True)
+    (row,) = rows_of(maker, READING)
+    assert row.references == ()
+    assert count_targets([row])["mlm"] > 0
 
 
 def test_rows_of_a_reading_that_begins_further_on_are_the_same(encoder: Encoder) -> None:

@@ -67,6 +67,11 @@ def test_environment(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks the processor only without a GPU")
+def test_fp16_without_a_gpu_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^mixed_precision: fp16 needs a GPU"):
+        accelerate_precision("fp16")
+
+
 @pytest.mark.parametrize(
     ("able", "asked", "used"),
     [
@@ -74,7 +79,6 @@ def test_environment(
         ({"avx512_bf16": False, "amx_bf16": True}, "bf16", "bf16"),
         ({"avx512_bf16": False, "avx2": True}, "bf16", "no"),
         ({"avx512_bf16": False}, "fp32", "no"),
-        ({}, "fp16", "fp16"),
     ],
 )
 def test_precision_is_what_the_processor_can(

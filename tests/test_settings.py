@@ -259,6 +259,15 @@ def test_wrong_entry_of_a_list(
     assert spoiled(params, sections, name, key, value).startswith(f"{name}.{where}: ")
 
 
+@pytest.mark.parametrize("names", [["test"], ["a", "b", "a"]])
+def test_gold_sources_of_one_name(
+    names: list[str], params: Path, sections: dict[str, dict[str, Any]]
+) -> None:
+    gold = [{"name": name, "path": "a", "format": "spans"} for name in names]
+    message = spoiled(params, sections, "prepare", "gold", gold)
+    assert message.startswith(f"prepare.gold: Value error, name {names[0]!r} is taken; give each")
+
+
 def test_all_problems_are_named_at_once(params: Path, sections: dict[str, Any]) -> None:
     sections["finetune"]["epochs"] = 0
     message = spoiled(params, sections, "finetune", "option", "x")

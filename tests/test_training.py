@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from errno import ENOSPC
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import is_bf16_available
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import AdamW
 
@@ -336,10 +337,9 @@ def test_option_none_measures_the_base_and_ends(train: Train, tmp_path: Path) ->
     assert (tmp_path / "run/checkpoint-0/model.safetensors").is_file()
 
 
-def test_publish_moves_checkpoints_and_copies_the_best(train: Train, tmp_path: Path) -> None:
+def test_publish_copies_checkpoints_and_the_best(train: Train, tmp_path: Path) -> None:
     result, _ = train(scores(0.1, 0.9, 0.2))
     publish(result.best_step, tmp_path / "run", tmp_path / "finetuned", tmp_path / "checkpoints")
-    assert not (tmp_path / "run").exists()
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == [
         "checkpoint-0", "checkpoint-4", "checkpoint-8",
     ]  # fmt: skip
@@ -526,6 +526,17 @@ def test_anchor_leaves_the_copying_head_which_has_no_base(train: Train) -> None:
         assert torch.equal(value, held[name]), name
 
 
+def test_training_that_diverges_is_an_input_error(
+    train: Train, make_tiny: Callable[..., Path]
+) -> None:
+    base = make_tiny()
+    tensors = load_file(base / "model.safetensors")
+    tensors["bert.embeddings.LayerNorm.weight"].fill_(float("inf"))
+    save_file(tensors, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"diverged: a loss of step 1 .* finetune\.learning_rate"):
+        train(base=base)
+
+
 def test_run_is_a_function_of_its_settings(train: Train) -> None:
     assert_equal(train(workspace="a"), train(workspace="b"))
 
@@ -621,7 +632,7 @@ def test_masked_pronouns_without_their_losses_are_refused(weight: str) -> None:
         stage.check(settings_with(replay=0.0, reading_share=0.0, **(NO_LOSS | {weight: 1.0})))
 
 
-MASKED_ONLY = NO_LOSS | {"target_weight": 1.0, "nouns_weight": 1.0, "mlm_weight": 1.0}
+MASKED_ONLY = NO_LOSS | {"target_weight": 1.0, "nouns_weight": 1.0, "replay": 0.0}
 
 
 @pytest.mark.parametrize("option", ["pronoun", "mixed", "curriculum"])
@@ -637,6 +648,7 @@ def test_readings_without_their_losses_are_refused(option: str, keys: dict[str, 
         {"reading_share": 0.0},
         {"rank_weight": 1.0, "ranked_share": 0.1},
         {"copy_weight": 1.0},
+        {"mlm_weight": 1.0},
         {"option": "entity"},
         {"option": "none"},
     ],
@@ -672,7 +684,7 @@ def prepared(
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("salience", [True, False])
 def test_stage_trains_as_it_is_told(
-    tiny: Path, monkeypatch: pytest.MonkeyPatch, salience: bool
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, salience: bool
 ) -> None:
     seen: list[tuple[Checkpoint, list[list[Instance]], RowMaker]] = []
 
@@ -683,15 +695,37 @@ def test_stage_trains_as_it_is_told(
         seen.append((checkpoint, phases, row_maker))
         raise Interrupted
 
+    before = load_checkpoint(str(tiny))
+    torch.nn.init.ones_(before.model.copying.salience.weight)
+    before.save(tmp_path / "base")
     monkeypatch.setattr("kocoref.training.loop.finetune", trained)
     with pytest.raises(Interrupted):
-        stage.train(settings_with(base=str(tiny), copy_salience=salience, rank_weight=0.0))
+        stage.train(
+            settings_with(base=str(tmp_path / "base"), copy_salience=salience, rank_weight=0.0)
+        )
     ((checkpoint, (phase,), row_maker),) = seen
-    assert checkpoint.model.copying.salience.weight.requires_grad is salience
+    weight = checkpoint.model.copying.salience.weight
+    assert (weight.requires_grad, weight.unique().tolist()) == (salience, [float(salience)])
     assert checkpoint.model.copying.query.weight.requires_grad
     # Half of the examples are readings: six masked pronouns, three readings twice.
     assert [isinstance(instance, Reading) for instance in phase] == [False, True] * 6
     assert (row_maker.use_rank, row_maker.use_copy, row_maker.use_mlm) == (False, True, True)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_state_is_kept_until_all_is_written(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    settings = settings_with(base=str(tiny), max_steps=1, evaluations=1)
+    unfinished = Path("models/.unfinished")
+    with monkeypatch.context() as context:
+        context.setattr("kocoref.files.write_json", full)
+        with pytest.raises(OSError, match="No space"):
+            stage.train(settings)
+    assert len(list(unfinished.glob("*/checkpoint-1"))) == 1
+    stage.train(settings)
+    assert list(unfinished.glob("*")) == []
 
 
 @pytest.mark.usefixtures("prepared")

@@ -68,8 +68,14 @@ def accelerate_precision(mixed_precision: str) -> str:
 
     Without bf16 instructions a processor takes several times as long in bf16 as in fp32, so fp32
     it is there, with a warning.
+
+    Raises:
+        InputError: fp16 without a GPU, which Accelerate would take for fp32.
     """
     import torch
+
+    if mixed_precision == "fp16" and not torch.cuda.is_available():
+        raise InputError("mixed_precision: fp16 needs a GPU, and torch sees none; set bf16 or fp32")
 
     if mixed_precision == "bf16" and not torch.cuda.is_available() and not processor_has_bf16():
         log.warning(

@@ -7,7 +7,7 @@ from reprlib import Repr
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from kocoref.errors import InputError, one_line
 
@@ -80,11 +80,20 @@ class GoldSettings(Section):
     limit: PositiveInt | None = None
 
 
+def _distinct(sources: list[GoldSettings]) -> list[GoldSettings]:
+    """Gold sources whose names tell them apart, also from the test split."""
+    names = [source.name for source in sources]
+    for name in names:
+        if name == "test" or names.count(name) > 1:
+            raise ValueError(f"name {name!r} is taken; give each gold source a name of its own")
+    return sources
+
+
 class PrepareSettings(Section):
     """What is read, how it is split, and how evaluation items are cut."""
 
     sources: Annotated[list[SourceSettings], Field(min_length=1)]
-    gold: list[GoldSettings]
+    gold: Annotated[list[GoldSettings], AfterValidator(_distinct)]
     lambada: LambadaSettings | None
     validation_share: Annotated[float, Field(ge=0, lt=0.5)]
     test_share: Annotated[float, Field(ge=0, lt=0.5)]
@@ -188,7 +197,11 @@ def load_gold(path: Path) -> list[GoldSettings]:
     sources = _read_yaml(path)
     if not isinstance(sources, list) or not sources:
         raise InputError(f"{path}: not a list of gold sources; see prepare.gold in {PARAMS}")
-    return [_validated(GoldSettings, source, path, str(i)) for i, source in enumerate(sources)]
+    found = [_validated(GoldSettings, source, path, str(i)) for i, source in enumerate(sources)]
+    try:
+        return _distinct(found)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 AnySection = TypeVar("AnySection", bound=Section)

@@ -66,7 +66,7 @@ def copy_mrr(sums: Sums) -> float:
 
 
 def lambada_exact(sums: Sums) -> float:
-    """Share of items filled exactly, with any number of subwords."""
+    """Share of items filled exactly, with up to three subwords."""
     return _ratio(sums["lambada_exact_hits"], sums["lambada_exact_items"])
 
 

@@ -96,7 +96,7 @@ class ItemMaker:
         return items
 
     def lambada(self, document: Document) -> list[LambadaItem]:
-        """The last noun of the document that it used before, with the text up to its sentence."""
+        """The last noun of the document that it used before, in the window around it."""
         seen: set[str] = set()
         last: Span | None = None
         for token in document.tokens:

@@ -145,16 +145,17 @@ def load_checkpoint(
         raise InputError(f"checkpoint {name}: cannot be loaded: {reason}") from None
     _check(name, model, tokenizer, report["missing_keys"])
     if max_length is not None:
+        trained = longest_input(model, tokenizer)
         longer = lengthened(model, max_length)
         if longer is None:
             raise InputError(
                 f"checkpoint {name}: cannot take {max_length} tokens: positions of its type"
-                f" ({model.config.model_type}) end at {longest_input(model, tokenizer)}, and only"
+                f" ({model.config.model_type}) end at {trained}, and only"
                 " position tables and DeBERTa's relative positions can be made longer; lower"
                 " max_length"
             )
         if longer is not model:
-            log.warning("positions beyond %d are untrained", longest_input(model, tokenizer))
+            log.warning("positions beyond %d are untrained", trained)
         model, tokenizer.model_max_length = longer, max_length
     with_heads = MaskedPositionModel(model)
     _load_copying(name, with_heads, directory)

@@ -49,6 +49,7 @@ class Encoder:
         around: list[int] = tokenizer(self._mask).input_ids
         place = around.index(self.mask_id)
         self._prefix, self._suffix = around[:place], around[place + 1 :]
+        self._room = max_length - len(self._prefix) - len(self._suffix)
         self._takes_space = bool(tokenizer.added_tokens_decoder[self.mask_id].lstrip)
         self._behind = lru_cache(maxsize=100_000)(self._subwords)
 
@@ -65,13 +66,19 @@ class Encoder:
         return self._behind(form, "" if last.isalnum() or not last else "(")
 
     def _subwords(self, form: str, before: str) -> tuple[int, ...]:
-        """The ids of a word behind some characters, without the first of these."""
+        """The ids of a word behind some characters, without the first of these.
+
+        Of a word that is too long for the model only as many as fit.
+        """
+        if not form:  # a space before it would be left
+            return ()
         encoding = self._encode(before + form)
-        return tuple(
+        ids = [
             i
             for i, (_, stop) in zip(encoding.input_ids, encoding.offset_mapping, strict=True)
             if stop > 1 or not before
-        )
+        ]
+        return tuple(ids[: self._room - 1])  # one less, since the middle of an even number is not
 
     def masked(self, left: str, right: str, masks: int) -> Encoded:
         """Encode ``left``, a number of masks and ``right``.
@@ -144,7 +151,7 @@ class Encoder:
 
     def _crop(self, encoding: BatchEncoding, places: Sequence[int]) -> Encoded:
         ids: list[int] = encoding.input_ids
-        room = self.max_length - len(self._prefix) - len(self._suffix)
+        room = self._room
         start = 0
         if len(ids) > room:
             middle = (places[0] + places[-1]) // 2
@@ -164,7 +171,7 @@ class Encoder:
 
         What does not fit at the end is cropped.
         """
-        room = self.max_length - len(self._prefix) - len(self._suffix)
+        room = self._room
         encoding = self._encode(text)
         ids: list[int] = encoding.input_ids[:room]
         whole = len(encoding.input_ids) <= room

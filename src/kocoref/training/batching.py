@@ -48,7 +48,7 @@ class RowMaker:
 
         Masked modelling of the same text is added to the first of them, away from its masks.
         """
-        if example.task == "entity_unlabelled":
+        if example.task == "entity_unlabelled" or not (self.use_target or self.use_nouns):
             encoded = self.encoder.masked(example.left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.places, random)]
         left = example.left
@@ -82,9 +82,10 @@ class RowMaker:
         begin, end = (edge - reading.start for edge in focus(reading.anaphors))
         text = reading.text
         made: list[Row] = []
-        if self.use_copy:
+        if self.use_copy or self.use_mlm:
             seen = self.encoder.visible(text[:begin], text[begin:end], text[end:])
-            found = [refer(seen, reading.start, anaphor) for anaphor in reading.anaphors]
+            asked = reading.anaphors if self.use_copy else ()
+            found = [refer(seen, reading.start, anaphor) for anaphor in asked]
             references = tuple(r for r in found if r is not None and _right_in_sight(r))
             row = Row(seen.ids, references=references, unit=unit)
             needed = {place for reference in references for place in reference.places()}

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from torch import Tensor
 from torch.optim import AdamW
 from tqdm import tqdm
 
+from kocoref.errors import InputError
 from kocoref.evaluation.measures import LOWER_IS_BETTER
 from kocoref.examples.example import Example
 from kocoref.examples.options import Instance
-from kocoref.files import discard, replacing
+from kocoref.files import replacing
 from kocoref.model.checkpoint import Checkpoint, MaskedPositionModel
 from kocoref.model.objective import KINDS, Row, collate, count_targets, loss_sums
 from kocoref.settings import FinetuneSettings
@@ -57,6 +59,9 @@ def finetune(
 
     Returns the last state: the curves, the best step, what was seen. Once ``interrupted``, it
     saves the state after the step and returns.
+
+    Raises:
+        InputError: a loss is not finite.
     """
     plan = _plan(settings, phases)
     total = len(plan)
@@ -91,6 +96,11 @@ def finetune(
         for group in optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         losses = train_step(settings, model, rows, optimizer, accelerator, checkpoint)
+        if not all(map(isfinite, losses.values())):
+            raise InputError(
+                f"training diverged: a loss of step {state.step + 1} is no number; lower"
+                " finetune.learning_rate"
+            )
         if settings.anchor_weight:
             for parameter, start in anchor:
                 parameter.data.lerp_(start, min(1.0, rate * settings.anchor_weight))
@@ -303,11 +313,10 @@ def _patience_lost(state: TrainingState, settings: FinetuneSettings) -> bool:
 
 
 def publish(best_step: int, workspace: Path, finetuned: Path, checkpoints: Path) -> None:
-    """Copy the checkpoints and the best of them to their places, drop the workspace."""
+    """Copy the checkpoints and the best of them to their places."""
     with replacing(checkpoints) as partial:
         partial.mkdir()
         for path in sorted(workspace.glob("checkpoint-*")):
             shutil.copytree(path, partial / path.name)
     with replacing(finetuned) as partial:
         shutil.copytree(checkpoints / f"checkpoint-{best_step}", partial)
-    discard(workspace)
