@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks import evaluate, finetune, machine, prepare, repro, resolve, scaling, table
 from benchmarks.sizes import DEFAULT, FULL, QUICK, Sizes
 from kocoref.files import write_json
-from kocoref.runtime import arithmetic_variables
+from kocoref.runtime import arithmetic_variables, processor_has_bf16
 from kocoref.stage import one_line_errors
 from verify import fresh_clone
 
@@ -88,6 +88,7 @@ def describe_machine() -> dict[str, Any]:
     }
     return {
         "processor": ", ".join(sorted(models)) or platform.machine(),
+        "bf16": processor_has_bf16(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": finetune.settings_for("fp32").threads,
         "load": os.getloadavg()[0],

@@ -99,7 +99,9 @@ def _percent(value: float | None) -> str:
 
 def _machine(machine: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    precision = "bf16" if machine["bf16"] else "no bf16"
     return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads,"
-        f" load before the run {machine['load']:.1f}; Python {machine['python']}, {versions}."
+        f"{machine['processor']} ({precision}), {machine['cores']} cores,"
+        f" {machine['threads']} threads, load before the run {machine['load']:.1f};"
+        f" Python {machine['python']}, {versions}."
     )

@@ -26,8 +26,8 @@ OURS = [Timed(2.0, "a"), Timed(4.0, "a"), Timed(1.0, "a")]
 THEIRS = [Timed(8.0, "a"), Timed(6.0, "a"), Timed(5.0, "a")]
 RESULTS = {
     "machine": {
-        "processor": "P", "cores": 2, "threads": 2, "load": 0.25, "python": "3.11",
-        "versions": {"torch": "2", "kiwipiepy": "1"},
+        "processor": "P", "bf16": True, "cores": 2, "threads": 2, "load": 0.25,
+        "python": "3.11", "versions": {"torch": "2", "kiwipiepy": "1"},
     },
     "ratios": [ratio_row("prepare", "a pool", 4, OURS, THEIRS)],
     "shares": [
@@ -112,7 +112,8 @@ def test_table_of_ratios() -> None:
         "| finetune, fp32 | 65 % | 50 % – 70 % | 60 % |\n"
         "| evaluate, fp32 | 40 % | 40 % – 40 % |  |\n"
         "\n"
-        "P, 2 cores, 2 threads, load before the run 0.2; Python 3.11, torch 2, kiwipiepy 1.\n"
+        "P (bf16), 2 cores, 2 threads, load before the run 0.2; Python 3.11, torch 2,"
+        " kiwipiepy 1.\n"
     )
 
 
@@ -181,8 +182,8 @@ def test_table_of_stages() -> None:
         "| finetune | 1.5 | 75 % |\n"
         "| whole | 2.0 | 100 % |\n"
         "\n"
-        "Goal: 8 minutes. P, 2 cores, 2 threads, load before the run 0.2; Python 3.11, torch 2,"
-        " kiwipiepy 1.\n"
+        "Goal: 8 minutes. P (bf16), 2 cores, 2 threads, load before the run 0.2; Python 3.11,"
+        " torch 2, kiwipiepy 1.\n"
     )
 
 

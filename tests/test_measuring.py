@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ from kocoref.errors import InputError
 from kocoref.evaluation.asking import evaluate
 from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES, STRICT_MEASURES, Outcome
 from kocoref.evaluation.measuring import Measurer, outcome_of, read_outcome, write_outcome
-from kocoref.examples.items import ItemMaker, ItemSet, make_items, read_items, write_items
+from kocoref.examples.items import (
+    ItemMaker,
+    ItemSet,
+    PlainText,
+    make_items,
+    read_items,
+    write_items,
+)
 from kocoref.files import write_json
 from kocoref.model.checkpoint import MaskedPositionModel, load_checkpoint
 from kocoref.settings import EvaluateSettings
@@ -183,6 +191,19 @@ def test_number_of_pseudo_documents_is_of_the_test_alone(project: Path) -> None:
         for name, outcome in found.items()
     }
     assert counted == {"test": ["홍길동"], "novel": ["홍길동", "김서연"]}
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, []), (1, ["0"]), (2, ["0", "2"]), (5, list("01234")), (9, list("01234"))],
+)
+def test_pseudo_documents_are_spread_over_all(
+    project: Path, count: int, expected: list[str]
+) -> None:
+    items = replace(items_of([]), plain=tuple(PlainText(str(n), "가") for n in range(5)))
+    write_items(Path("data/prepared/items/test"), items)
+    test = Measurer(settings_with(pseudo_documents=count)).sets["test"]
+    assert [item.document for item in test.plain] == expected
 
 
 def test_missing_checkpoint_is_an_input_error(project: Path) -> None:

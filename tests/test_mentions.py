@@ -13,7 +13,7 @@ from kocoref.corpus.mentions import (
     entities,
     head,
     is_pronoun,
-    names,
+    naming,
     noun_phrases,
     pronouns,
     without_particles,
@@ -204,6 +204,10 @@ def test_head_is_the_last_stretch_of_nouns(
         ("김서연 교수는 왔다.", "김서연 교수", ["김서연", "교수"]),  # a name and its title
         ("역사 교수가 왔다.", "역사 교수", ["교수"]),  # what kind of one is another thing
         ("KIA 타이거즈의 외야수가 왔다.", "KIA 타이거즈의 외야수", ["외야수"]),
+        ("젊은 교수 김서연이 왔다.", "젊은 교수 김서연", ["교수", "김서연"]),
+        ("학생 하나가 왔다.", "학생 하나", ["학생"]),  # a number is no noun phrase
+        ("김서연 씨가 왔다.", "김서연 씨", ["김서연"]),
+        ("역사 교수 열두 명이 왔다.", "역사 교수 열두 명", ["교수"]),
         ("학생들이 교수를 보았다.", "학생들", ["학생들"]),
         ("학생이 교수를 보았다.", "교수", ["교수"]),
         ("역사학자는 왔다.", "역사", []),  # a mention inside a word, which the phrase outgrows
@@ -214,7 +218,7 @@ def test_phrases_that_name_a_mention(
 ) -> None:
     document = analysed(text)
     mention_head = head(document, find(document, mention))
-    found = [p.form for p in noun_phrases(document) if names(document, p, mention_head)]
+    found = [phrase.form for phrase in naming(noun_phrases(document), mention_head)]
     assert found == expected
 
 
@@ -288,8 +292,7 @@ def test_candidates_are_gathered_by_form(marked: Make) -> None:
     document = marked(PEOPLE)
     herself = marked_pronouns(document)[1]
     found = {
-        candidate.form: candidate
-        for candidate in candidates(document, noun_phrases(document), herself, 0)
+        candidate.form: candidate for candidate in candidates(noun_phrases(document), herself, 0)
     }
     assert list(found) == ["이순신", "장군", "부산", "홍길동", "책"]
     first = found["이순신"]
@@ -300,7 +303,7 @@ def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
     document = marked(PEOPLE)
     gold = {
         document.text[slice(*p.span)]: [
-            c.form for c in candidates(document, noun_phrases(document), p, 0) if c.gold
+            c.form for c in candidates(noun_phrases(document), p, 0) if c.gold
         ]
         for p in marked_pronouns(document)
     }
@@ -310,21 +313,20 @@ def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
 def test_candidates_end_before_the_pronoun(marked: Make) -> None:
     document = marked("[1:PER 홍길동]은 왔다. [1 그]는 책을 읽었다.")
     (pronoun,) = marked_pronouns(document)
-    assert [c.form for c in candidates(document, noun_phrases(document), pronoun, 0)] == ["홍길동"]
+    assert [c.form for c in candidates(noun_phrases(document), pronoun, 0)] == ["홍길동"]
 
 
 def test_candidates_begin_with_the_window(marked: Make) -> None:
     document = marked(PEOPLE)
     second = document.text.index("이순신", 1)
-    found = candidates(document, noun_phrases(document), marked_pronouns(document)[1], second)
+    found = candidates(noun_phrases(document), marked_pronouns(document)[1], second)
     assert [(c.form, c.count) for c in found] == [("이순신", 1), ("장군", 1), ("책", 1)]
 
 
 def test_head_of_a_nested_mention_is_gold_for_the_outer_chain(marked: Make) -> None:
     document = marked(COMPANY)
     found = [
-        candidates(document, noun_phrases(document), pronoun, 0)
-        for pronoun in marked_pronouns(document)
+        candidates(noun_phrases(document), pronoun, 0) for pronoun in marked_pronouns(document)
     ]
     # 외야수 is the head of KIA 타이거즈의 외야수, so it names both chains.
     assert [[c.form for c in some if c.gold] for some in found] == [["외야수"]] * 3

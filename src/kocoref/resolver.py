@@ -141,9 +141,7 @@ class Resolver:
                 surface=text[slice(*span)],
                 right=text[span[1] : end],
                 distance=0,
-                candidates=tuple(
-                    candidates(document, phrases, MarkedPronoun(span, (), span), start)
-                ),
+                candidates=tuple(candidates(phrases, MarkedPronoun(span, (), span), start)),
             )
 
     def _scores(self, items: Sequence[AntecedentItem]) -> list[list[float]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
@@ -126,11 +126,14 @@ def _without_call_suffix(run: list[Token]) -> list[Token]:
 def head(document: Document, mention: Span) -> Span:
     """The last stretch of nouns of a mention: 외야수 of KIA 타이거즈의 외야수.
 
-    Korean noun phrases end in their head; a name and the title after it both belong to it.
+    Korean noun phrases end in their head; a name and the title after it both belong to it, and so
+    does what counts: 학생 두 명.
     """
     start = mention[0]
-    for token in _inside(document, mention):
-        if token.tag not in _INSIDE_HEAD and token.end < mention[1]:
+    inside = _inside(document, mention)
+    for number, token in enumerate(inside, start=1):
+        counts = token.tag == "MM" and [t.tag for t in inside[number : number + 1]] == ["NNB"]
+        if token.tag not in _INSIDE_HEAD and not counts and token.end < mention[1]:
             start = token.end
     return start, mention[1]
 
@@ -165,12 +168,15 @@ def _inside(document: Document, span: Span) -> list[Token]:
     return [token for token in document.tokens[first:last] if token.end <= span[1]]
 
 
-def names(document: Document, phrase: NounPhrase, mention_head: Span) -> bool:
-    """Whether a noun phrase names a mention: it is its head's last word, or a name in the head.
+def naming(phrases: Sequence[NounPhrase], mention_head: Span) -> list[NounPhrase]:
+    """The noun phrases, of those of a document in its order, that name the mention of a head.
 
-    김서연 and 교수 name 김서연 교수; only 교수 names 역사 교수.
+    They are its proper ones and its last common one: 김서연 and 교수 name 김서연 교수, only 교수
+    names 역사 교수, and 학생 names 학생 하나, where what counts is no noun phrase.
     """
-    start, end = mention_head
-    if not start < phrase.span[1] <= end:
-        return False
-    return phrase.proper or len(document.text[phrase.span[1] - 1 : end].split()) == 1
+    first, last = (
+        bisect_right(phrases, edge, key=lambda phrase: phrase.span[1]) for edge in mention_head
+    )
+    inside = phrases[first:last]
+    common = [phrase for phrase in inside if not phrase.proper]
+    return [phrase for phrase in inside if phrase.proper or phrase is common[-1]]

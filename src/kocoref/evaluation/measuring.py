@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from kocoref.errors import InputError
 from kocoref.evaluation.asking import evaluate
 from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES, STRICT_MEASURES, Outcome
 from kocoref.evaluation.prediction import vocabulary_nouns
-from kocoref.examples.items import ItemSet, read_items
+from kocoref.examples.items import ItemSet, PlainText, read_items
 from kocoref.files import read_json, read_json_lines, write_json, write_json_lines
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.runtime import accelerate_precision, memory_errors
@@ -39,7 +40,7 @@ class Measurer:
     def sets(self) -> dict[str, ItemSet]:
         """The test items and the gold sets by name."""
         items = read_items(ITEMS)
-        items = replace(items, plain=items.plain[: self._settings.pseudo_documents])
+        items = replace(items, plain=_spread(items.plain, self._settings.pseudo_documents))
         return {TEST: items} | {path.name: read_items(path) for path in sorted(GOLD.glob("*"))}
 
     @memory_errors("evaluate.batch_tokens", "finetune.max_length or prepare.window")
@@ -64,6 +65,12 @@ class Measurer:
                 checkpoint, self.sets[name], wanted, settings.batch_tokens, settings.template,
                 self._nouns, label,
             )  # fmt: skip
+
+
+def _spread(items: Sequence[PlainText], count: int) -> tuple[PlainText, ...]:
+    """At most so many items, evenly apart: neighbours in the order of ids are of one genre."""
+    count = min(count, len(items))
+    return tuple(items[number * len(items) // count] for number in range(count))
 
 
 def write_outcome(directory: Path, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.mentions import NounPhrase, head, is_pronoun, names
+from kocoref.corpus.mentions import NounPhrase, head, is_pronoun, naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def marked_pronouns(document: Document) -> list[MarkedPronoun]:
 
 
 def candidates(
-    document: Document, phrases: Sequence[NounPhrase], pronoun: MarkedPronoun, start: int
+    phrases: Sequence[NounPhrase], pronoun: MarkedPronoun, start: int
 ) -> list[Candidate]:
     """The noun phrases between ``start`` and the pronoun by form, in order of first occurrence.
 
@@ -81,13 +81,14 @@ def candidates(
         if phrase.span[1] <= pronoun.span[0]:
             by_form.setdefault(phrase.form, []).append(phrase)
     near = [(a, b) for a, b in pronoun.heads if start < b and a < pronoun.span[0]]
+    gold = {phrase.span for mention_head in near for phrase in naming(phrases, mention_head)}
     return [
         Candidate(
             form=form,
             starts=tuple(phrase.span[0] for phrase in same),
             proper=any(phrase.proper for phrase in same),
             subject=any(phrase.subject for phrase in same),
-            gold=any(names(document, phrase, mention) for phrase in same for mention in near),
+            gold=any(phrase.span in gold for phrase in same),
         )
         for form, same in by_form.items()
     ]
@@ -101,10 +102,9 @@ def antecedent_form(
     A phrase that the tagger cut off inside a word does not count.
     """
     antecedent = pronoun.antecedent
-    mention_head = head(document, antecedent)
-    for phrase in phrases:
+    for phrase in naming(phrases, head(document, antecedent)):
         start, end = phrase.span
         cut_off = end < antecedent[1] and document.text[end].isalnum()
-        if names(document, phrase, mention_head) and start >= antecedent[0] and not cut_off:
+        if start >= antecedent[0] and not cut_off:
             return phrase.form
     return document.text[slice(*antecedent)]

@@ -121,7 +121,7 @@ class ItemMaker:
         self.counts["no_antecedent"] += bare - len(marked)
         for pronoun in marked:
             around = window(document, pronoun.span, self.window)
-            found = tuple(candidates(document, phrases, pronoun, around[0]))
+            found = tuple(candidates(phrases, pronoun, around[0]))
             if not any(candidate.gold for candidate in found):
                 outside = pronoun.antecedent[0] < around[0]
                 self.counts["out_of_window" if outside else "not_a_candidate"] += 1

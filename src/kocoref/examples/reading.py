@@ -54,7 +54,7 @@ def readings(document: Document, characters: int) -> list[Reading]:
             Anaphor(
                 pronoun.span,
                 document.text[slice(*pronoun.span)],
-                tuple(candidates(document, phrases, pronoun, start)),
+                tuple(candidates(phrases, pronoun, start)),
             )
             for pronoun in held
         ]
