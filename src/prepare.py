@@ -95,7 +95,10 @@ def choose(
     for source in settings.sources:
         for name, known, made, holds in each(sketching, read_with_splits(source, counts)):
             if name in sketches:
-                raise InputError(f"{source.path}: document id {name} is used twice")
+                raise InputError(
+                    f"{source.path}: document id {name} is used twice;"
+                    " rename the file, or give its rows ids of their own"
+                )
             if holds and not known:
                 counts["holds_evaluation_text"] += 1
                 continue

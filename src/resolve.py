@@ -72,8 +72,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=int,
         default=600,
         metavar="CHARACTERS",
-        help="text that the model sees around a pronoun, 50 to 20000 (default: 600, as it is"
-        " measured)",
+        help="text around a pronoun, 50 to 20000, of which the model sees as much as it takes at"
+        " once (default: 600, as it is measured)",
     )
     parser.add_argument(
         "--scorer",
@@ -87,6 +87,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="also pronouns of the first and second person, for texts that name who speaks",
     )
     found = parser.parse_args(arguments)
+    if found.model == "":
+        parser.error("--model: empty")
     if found.top < 0:
         parser.error("--top: 0 or more")
     if not 50 <= found.window <= 20000:
@@ -98,11 +100,13 @@ def main() -> None:
     """Run the command; a bad input ends it with exit status 2 and one line on standard error."""
     arguments = parse(sys.argv[1:])
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `resolve.py … | head` ends in silence
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # whatever the locale
     os.environ.setdefault("TQDM_DELAY", "5")  # progress of what takes seconds only
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
-    fix_arithmetic(True, THREADS, "fp32")
     with one_line_errors():
+        if sys.stdout is None:
+            raise InputError("standard output: closed")
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # whatever the locale
+        fix_arithmetic(True, THREADS, "fp32")
         resolve(arguments)
 
 
@@ -144,6 +148,8 @@ def read_texts(arguments: argparse.Namespace) -> list[str]:
         except OSError as error:
             raise InputError(f"{name}: {error.strerror}") from None
     elif arguments.text == "-":
+        if sys.stdin is None:
+            raise InputError("standard input: closed")
         name, content = "standard input", sys.stdin.buffer.read()
     else:
         name, content = "TEXT", os.fsencode(arguments.text)

@@ -10,6 +10,7 @@ import pytest
 import reliability
 from hub import Hub, running_hub
 from huggingface_hub import constants
+from hypothesis import settings
 from reliability import Claim
 
 from kocoref.corpus.document import Document, Span
@@ -17,6 +18,10 @@ from kocoref.corpus.passages import parse, read_passages
 from kocoref.text.morphology import Analyzer
 
 ROOT = Path(__file__).parents[1]
+
+# How long a case takes on a busy machine says nothing of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 SENTENCES = (
     "홍길동은 학생이다.",

@@ -83,6 +83,24 @@ def test_a_span_twice_in_a_chain_counts_once(tmp_path: Path) -> None:
     assert read(path)[0].chains == (((0, 2),),)
 
 
+@pytest.mark.parametrize(
+    ("begin", "name"),
+    [
+        ("#begin document (a); part 001", "a_001"),
+        ("#begin document (a);  part  001", "a_001"),
+        ("#begin document (a);part 001", "a_001"),
+        ("#begin document (a) part 001", "a_001"),
+        ("#begin document (a);", "a"),
+        ("#begin document (a)", "a"),
+        ("#begin document ((b); c); part 001", "(b); c_001"),
+    ],
+)
+def test_name_of_a_part(tmp_path: Path, begin: str, name: str) -> None:
+    path = tmp_path / "x.conll"
+    path.write_text(part(row("그는"), begin=begin), encoding="utf-8")
+    assert [document.id for document in read(path)] == [name]
+
+
 def test_parts_files_tabs_and_compression(tmp_path: Path) -> None:
     first = part("a\t0\t0\t그는\t(0)", begin="#begin document (a);")
     second = part(row("왔다."), begin="#begin document (a/b); part 012")
@@ -99,6 +117,7 @@ def test_parts_files_tabs_and_compression(tmp_path: Path) -> None:
     [
         (row("그는"), 1, "a line outside of documents", "write #begin document (id); part 000"),
         ("#end document", 1, "#end document without a #begin document", "remove it"),
+        ("#begin document (소설) 0", 1, "'#begin document (소설) 0'", "write #begin document (id)"),
         ("#begin document 소설", 1, "'#begin document 소설'", "write #begin document (id); part"),
         (f"#begin document (a);\n{row('그')}\n", 1, "the document does not end", "write #end"),
         (
@@ -192,9 +211,7 @@ def expected(sentences: list[list[str]], chains: list[set[Mention]]) -> list[lis
     )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(annotated())
 def test_documents_come_back(
     tmp_path: Path, document: tuple[list[list[str]], list[set[Mention]]]
@@ -211,9 +228,7 @@ LINE = st.sampled_from(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60) | st.lists(LINE).map(lambda lines: "\n".join(lines).encode()))
 def test_any_bytes_are_documents_or_an_input_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.conll"

@@ -387,9 +387,7 @@ LINE = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60) | st.lists(LINE).map(lambda drawn: "".join(drawn).encode()))
 def test_any_bytes_are_documents_or_an_input_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.conllu"

@@ -87,7 +87,6 @@ def test_crop_at_the_beginning_keeps_what_is_after(encoder: Encoder) -> None:
     right=st.text(alphabet="책물 그는[MASK]\n😀", max_size=80),
     masks=st.integers(1, 5),
 )
-@settings(deadline=None)
 def test_masks_are_found_whatever_the_text(
     encoder: Encoder, left: str, right: str, masks: int
 ) -> None:
@@ -303,7 +302,7 @@ def asked_texts(draw: st.DrawFn) -> tuple[str, list[tuple[int, int]], list[int]]
 
 
 @given(asked=asked_texts())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_masks_are_beside_their_pronouns_whatever_the_text(
     encoder: Encoder, asked: tuple[str, list[tuple[int, int]], list[int]]
 ) -> None:
@@ -329,7 +328,7 @@ def test_masks_are_beside_their_pronouns_whatever_the_text(
 
 
 @given(asked=asked_texts())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_masks_put_in_move_no_piece_of_the_text(
     encoder: Encoder, asked: tuple[str, list[tuple[int, int]], list[int]]
 ) -> None:

@@ -445,7 +445,7 @@ ODD = st.lists(
 
 
 @given(text=ODD, window=st.integers(50, 120), radius=st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_masks_fit_in_odd_text(analysed: Make, text: str, window: int, radius: int) -> None:
     document = analysed(text)
     check_examples(document, maker(window, radius))

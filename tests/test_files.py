@@ -131,7 +131,7 @@ def test_json_lines_that_break_off_leave_the_old_file(tmp_path: Path) -> None:
 
 
 @given(rows=st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3)))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_json_lines_are_read_as_they_were_written(
     tmp_path: Path, rows: list[dict[str, str]]
 ) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import unicodedata
+from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,30 @@ def test_chains_keep_their_order_and_are_sorted_inside(tmp_path: Path) -> None:
     document = Document("a", str(ROW["text"]), "novel", "CC BY-SA 4.0", chains=chains)
     assert read(path) == [document]
     assert [document.text[start:end] for start, end in chains[0]] == ["홍길동", "그"]
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [lambda c: unicodedata.normalize("NFD", c), lambda c: f"{c}\u200b", lambda c: f"\ufeff{c}"],
+    ids=["decomposed", "invisible behind", "invisible before"],
+)
+def test_text_is_composed_and_spans_go_with_it(
+    tmp_path: Path, letter: Callable[[str], str]
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(lines(ROW))
+    (expected,) = read(path)
+    letters = [letter(c) for c in expected.text]
+    starts = [0, *accumulate(map(len, letters))]
+    clusters = [[[starts[a], starts[b]] for a, b in chain] for chain in expected.chains]
+    path.write_bytes(lines({**ROW, "text": "".join(letters), "clusters": clusters}))
+    assert read(path) == [expected]
+
+
+def test_span_of_invisible_characters_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(lines({**ROW, "text": "가\u200b나", "clusters": [[[1, 2]]]}))
+    assert failure(path) == f"{path}:1: span [1, 2] has no visible character; leave it out"
 
 
 def test_globs_and_compression(tmp_path: Path) -> None:
@@ -114,9 +141,7 @@ VALUES = st.recursive(
 SPANS = st.lists(st.lists(st.lists(st.integers(-1, 6), min_size=1, max_size=3), max_size=3))
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.binary(max_size=100)
     | (VALUES | SPANS).map(

@@ -76,6 +76,11 @@ def test_bad_row(path: Path, row: dict[str, Any], expected: str) -> None:
     assert str(raised.value).startswith(f"{path}{expected}")
 
 
+def test_no_items_are_an_input_error(path: Path) -> None:
+    with pytest.raises(InputError, match=r"items\.jsonl: no items in it"):
+        read(path)
+
+
 def test_passages_have_no_answers() -> None:
     with pytest.raises(ValueError, match="format"):
         LambadaSettings.model_validate({"path": "x", "format": "passages"})

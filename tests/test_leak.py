@@ -235,7 +235,7 @@ def test_gold_of_whole_words_is_read_without_particles(project: Path) -> None:
 def test_same_id_in_two_sources_is_refused(project: Path) -> None:
     Path("more.jsonl").write_text('{"id": "test-1", "text": "다른 글이다."}\n', encoding="utf-8")
     write_params(more=[{"path": "more.jsonl", "format": "jsonl"}])
-    with pytest.raises(InputError, match=r"more.jsonl: document id test-1 is used twice"):
+    with pytest.raises(InputError, match=r"more.jsonl: document id test-1 is used twice; rename"):
         prepare.main()
 
 

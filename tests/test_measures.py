@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -643,7 +643,6 @@ def test_document_of_one_outcome_only_counts_as_nothing_for_the_other() -> None:
     st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=12),
     st.integers(0, 5),
 )
-@settings(deadline=None)
 def test_bootstrap_is_antisymmetric(pairs: list[tuple[int, int]], seed: int) -> None:
     one, other = (outcome_of([pair[side] for pair in pairs]) for side in (0, 1))
     there = paired_bootstrap(one, other, "antecedent_accuracy", 100, seed)

@@ -366,7 +366,7 @@ def test_rows_have_all_kinds(rows: list[Row]) -> None:
 
 
 @given(split=st.lists(st.integers(0, 3), min_size=20, max_size=20), budget=st.integers(1, 400))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 def test_any_split_gives_the_gradient_of_one_batch(
     checkpoint: Checkpoint, rows: list[Row], split: list[int], budget: int
 ) -> None:
@@ -820,7 +820,7 @@ def test_items_of_a_text_that_is_cropped_have_their_own_query(encoder: Encoder) 
     texts=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1)), min_size=1, max_size=6),
     length=st.sampled_from([16, 128]),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_shared_queries_give_the_scores_of_unshared_ones(
     checkpoint: Checkpoint, encoder: Encoder, texts: list[tuple[str, int]], length: int
 ) -> None:

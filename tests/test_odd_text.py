@@ -121,7 +121,7 @@ def test_tokens_behind_odd_characters_stand_where_they_are(name: str, tag: str, 
     assert {(t.start, t.end) for t in found} <= {(start, start + len(form)) for start in places}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.lists(PIECES, min_size=1, max_size=12).map("".join))
 @pytest.mark.holds(
     "150 random mixtures of such pieces",

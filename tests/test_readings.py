@@ -129,7 +129,7 @@ def complete(sentences: list[str]) -> str:
 
 
 @given(sentences=st.lists(st.sampled_from(PARTS), max_size=14), characters=st.integers(50, 160))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_pronoun_in_reach_is_in_exactly_one_reading(
     marked: Make, sentences: list[str], characters: int
 ) -> None:
@@ -160,7 +160,7 @@ def test_every_pronoun_in_reach_is_in_exactly_one_reading(
 
 
 @given(sentences=st.lists(st.sampled_from(PARTS), max_size=14))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_text_that_fits_is_one_reading(marked: Make, sentences: list[str]) -> None:
     document = marked(complete(sentences))
     found = readings(document, 20_000)

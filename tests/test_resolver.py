@@ -19,7 +19,7 @@ from kocoref.corpus.document import Document
 from kocoref.errors import InputError
 from kocoref.model.checkpoint import COPYING, load_checkpoint
 from kocoref.resolver import Resolution, Resolver, resolvable_pronouns
-from resolve import FINETUNED, parse, read_texts, resolve
+from resolve import FINETUNED, main, parse, read_texts, resolve
 
 ROOT = Path(__file__).parents[1]
 TEXT = "홍길동은 학생이다. 그는 공부한다."
@@ -120,16 +120,21 @@ def test_story(scorer: str, request: pytest.FixtureRequest) -> None:
     assert STORY.rindex("책") > last["책"]
 
 
-def test_copying_head_decides(tiny: Path, tmp_path: Path) -> None:
-    """A head that sees no difference gives each occurrence the same share."""
-    checkpoint = load_checkpoint(str(tiny))
-    checkpoint.save(tmp_path / "model")
+@pytest.fixture
+def copying(tiny: Path, tmp_path: Path) -> Path:
+    """A checkpoint whose copying head is another than the one it begins as: nothing but zeros."""
+    load_checkpoint(str(tiny)).save(tmp_path / "model")
     weights = load_file(tmp_path / "model" / COPYING)
     save_file(
         {name: torch.zeros_like(weight) for name, weight in weights.items()},
         tmp_path / "model" / COPYING,
     )
-    resolver = Resolver(str(tmp_path / "model"))
+    return tmp_path / "model"
+
+
+def test_copying_head_decides(copying: Path) -> None:
+    """A head that sees no difference gives each occurrence the same share."""
+    resolver = Resolver(str(copying))
     assert resolver.scorer == "copy"
     ((found,),) = resolver.resolve(["민지가 왔다. 지우가 민지를 보았다. 그는 갔다."])
     assert [(c.form, round(c.probability, 4)) for c in found.candidates] == [
@@ -173,6 +178,14 @@ def test_candidates_are_those_of_the_window(tiny: Path) -> None:
     near = Resolver(str(tiny), window=50).resolve([text])[0][-1]
     far = Resolver(str(tiny), window=600).resolve([text])[0][-1]
     assert {c.form for c in near.candidates} < {c.form for c in far.candidates}
+
+
+def test_what_the_model_does_not_see_is_no_candidate(copying: Path) -> None:
+    text = "홍길동이 왔다. " + "아주 멀고도 멀었다. " * 300 + "그는 갔다."
+    ((found,),) = Resolver(str(copying), window=20000).resolve([text])
+    assert found.candidates == ()
+    ((found,),) = Resolver(str(copying), window=20000).resolve([f"{text[:-6]}민지가 본 그는 갔다."])
+    assert [(c.form, c.probability) for c in found.candidates] == [("민지", 1.0)]
 
 
 def test_batched_equals_one_by_one(resolver: Resolver, by_name: Resolver) -> None:
@@ -344,6 +357,17 @@ def test_bad_arguments(text: str, expected: str) -> None:
         read_texts(parse([text]))
 
 
+def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="standard input: closed"):
+        read_texts(parse(["-"]))
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "argv", ["resolve.py", TEXT])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 2
+
+
 def test_missing_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"no config\.json there"):
         resolve(parse([TEXT, "--model", str(tmp_path)]))
@@ -358,7 +382,14 @@ def test_default_model_is_the_output_of_the_pipeline() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], [TEXT, "--file", "x"], [TEXT, "--top", "-1"], [TEXT, "--window", "10"], [TEXT, "--top=a"]],
+    [
+        [],
+        [TEXT, "--file", "x"],
+        [TEXT, "--top", "-1"],
+        [TEXT, "--window", "10"],
+        [TEXT, "--top=a"],
+        [TEXT, "--model="],
+    ],
 )
 def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

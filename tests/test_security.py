@@ -83,6 +83,28 @@ def test_sound_torch_file_is_refused_too(copied: Path) -> None:
         load_checkpoint(str(copied))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": [1]}'),
+        ("config.json", '{"model_type": "bert", "hidden_size": null}'),
+        ("config.json", '{"model_type": "bert", "num_attention_heads": 0}'),
+        ("tokenizer.json", "[]"),
+        ("tokenizer_config.json", "[]"),
+    ],
+)
+@pytest.mark.holds(
+    "configurations of a model that are not what they should be",
+    "refused, in one line",
+)
+def test_odd_configurations_are_refused_in_one_line(name: str, content: str, copied: Path) -> None:
+    (copied / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="cannot be loaded") as raised:
+        load_checkpoint(str(copied))
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", COPYING])
 @pytest.mark.holds(
     "a pickle under the name of safetensors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from itertools import combinations
 
@@ -40,6 +41,11 @@ def test_same_text_is_a_near_duplicate() -> None:
 
 def test_white_space_makes_no_difference() -> None:
     assert sketch(TEXT) == sketch(TEXT.replace(" ", " \n\u00a0"))
+
+
+def test_decomposed_and_invisible_characters_make_no_difference() -> None:
+    assert sketch(TEXT) == sketch(unicodedata.normalize("NFD", TEXT))
+    assert sketch(TEXT) == sketch("\u200b".join(TEXT))
 
 
 def test_one_changed_word_is_a_near_duplicate() -> None:

@@ -106,7 +106,7 @@ class TestJsonLines:
             (b'{"text": "a\\ud800b"}', ":2: column 'text': character 1 is half a surrogate pair"),
             (b'{"text": "a", "id": "\\udc00"}', ":2: column 'id': character 0 is half"),
             (b'{"text": "a", "id": true}', ":2: column 'id': bool, not a string"),
-            (b'{"text": "a", "source": {}}', ":2: column 'source': dict, not a string"),
+            (b'{"text": "a", "source": {}}', ":2: column 'source': dict, not a string; rename"),
             (b'{"text": "a", "id": "x-1"}', ":2: id 'x-1' came before"),
             (b'{"text": ' + b"9" * 5000 + b"}", ":2: JSON beyond reading"),
             (b"[" * 100_000, ":2: JSON beyond reading"),
@@ -295,9 +295,7 @@ CONTENTS = (
     ("name", "kind"),
     [("x.jsonl", "jsonl"), ("x.csv", "csv"), ("x.txt", "text"), ("x.parquet", "parquet")],
 )
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=CONTENTS)
 def test_any_bytes_are_documents_or_an_input_error(
     tmp_path: Path, name: str, kind: str, content: bytes
@@ -316,9 +314,7 @@ def test_any_bytes_are_documents_or_an_input_error(
             document.text.encode()
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize(
     ("suffix", "compress"),

@@ -143,4 +143,5 @@ def decisive() -> dict[str, str]:
     code = blake2b(digest_size=6)
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(path.read_bytes())
-    return {"kocoref": code.hexdigest()} | {name: version(name) for name in ("kiwipiepy", "numpy")}
+    libraries = ("kiwipiepy", "kiwipiepy_model", "numpy")
+    return {"kocoref": code.hexdigest()} | {name: version(name) for name in libraries}

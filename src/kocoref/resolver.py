@@ -23,6 +23,7 @@ from kocoref.examples.items import AntecedentItem
 from kocoref.examples.templates import TEMPLATES
 from kocoref.examples.window import window
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
+from kocoref.model.copying import UNSEEN
 from kocoref.model.encoding import Encoder
 from kocoref.text.morphology import (
     NOUN_TAGS,
@@ -109,7 +110,8 @@ class Resolver:
         """The resolved pronouns of each text in order, all asked in one batched pass.
 
         Spans are in characters of the texts as given, end exclusive; the probabilities of all
-        candidates of a pronoun sum to one. A pronoun without a noun before it has no candidates.
+        candidates of a pronoun sum to one. A pronoun without a noun before it, in what the model
+        takes at once, has no candidates.
         """
         read = [readable(text) for text in texts]
         analyses = shared_analyzer().analyze(found.text for found in read)
@@ -177,8 +179,10 @@ def _resolution(
         span = as_read.original(start, start + length)
         return text[slice(*span)], span
 
-    weights = [exp(score - max(scores)) for score in scores]
-    ranked = sorted(zip(weights, item.candidates, strict=True), key=lambda pair: -pair[0])
+    seen = [pair for pair in zip(scores, item.candidates, strict=True) if pair[0] > UNSEEN]
+    weights = [exp(score - max(scores)) for score, _ in seen]
+    by_weight = zip(weights, (candidate for _, candidate in seen), strict=True)
+    ranked = sorted(by_weight, key=lambda pair: -pair[0])
     return Resolution(
         *in_text(item.start + len(item.left), len(item.surface)),
         tuple(

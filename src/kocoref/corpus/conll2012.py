@@ -28,7 +28,7 @@ from kocoref.corpus.document import Document, Span
 from kocoref.corpus.sources import numbered_lines
 from kocoref.errors import InputError
 
-_BEGIN = re.compile(r"#begin document \((.+)\);(?: part (\S+))?")
+_BEGIN = re.compile(r"#begin document \((.+)\);?(?:\s*part\s+(\S+))?")
 _SPACE = re.compile(r"[ \t]+")
 _BRACKET = re.compile(r"(\(?)([^()|]+)(\)?)")
 _WORD = 3

@@ -8,7 +8,9 @@ Format ``spans``, which is read here, is JSON Lines: one document a line, spans 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,10 +20,13 @@ from kocoref.corpus.document import Document, Span
 from kocoref.corpus.sources import distinct, find_files, json_lines, require_column, string
 from kocoref.errors import InputError
 from kocoref.settings import GoldSettings
+from kocoref.text.morphology import readable
 
 
 def read_gold(source: GoldSettings) -> Iterator[Document]:
     """The annotated documents of a file or glob, up to its limit; a chain's spans are sorted.
+
+    Like raw text theirs is composed, and it has no invisible characters; spans are of that.
 
     Raises:
         InputError: a file cannot be read, a document is not sound, an id comes twice, or there
@@ -29,12 +34,29 @@ def read_gold(source: GoldSettings) -> Iterator[Document]:
     """
     read = _READERS[source.format]
     empty = True
-    found = distinct(pair for file in find_files(source.path) for pair in read(file))
+    pairs = (pair for file in find_files(source.path) for pair in read(file))
+    found = distinct((where, _composed(document, where)) for where, document in pairs)
     for document in islice(found, source.limit):
         empty = False
         yield document
     if empty:
         raise InputError(f"{source.path}: no documents in it; check the file")
+
+
+def _composed(document: Document, where: str) -> Document:
+    found = readable(document.text)
+    if not found.places:
+        return document
+    starts, ends = zip(*found.places, strict=True)
+
+    def span(start: int, end: int) -> Span:
+        moved = bisect_right(ends, start), bisect_left(starts, end)
+        if moved[0] >= moved[1]:
+            raise InputError(f"{where}: span {[start, end]} has no visible character; leave it out")
+        return moved
+
+    chains = (tuple(dict.fromkeys(span(*mention) for mention in c)) for c in document.chains)
+    return replace(document, text=found.text, chains=tuple(chains))
 
 
 def _read_spans(path: Path) -> Iterator[tuple[str, Document]]:

@@ -15,6 +15,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from kocoref.text.morphology import readable
+
 GRAM = 8
 SKETCH = 64
 THRESHOLD = 0.3
@@ -37,8 +39,8 @@ _Pairs = NDArray[np.uint64]
 
 
 def hashes(text: str) -> set[int]:
-    """The hashes of the 8-grams of a text without its white space, each below 2³²."""
-    squeezed = "".join(text.split())
+    """The hashes of the 8-grams of a text as it looks, without white space, each below 2³²."""
+    squeezed = "".join(readable(text).text.split())
     grams = {squeezed[i : i + GRAM] for i in range(max(1, len(squeezed) - GRAM + 1))}
     return {crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams}
 

@@ -1,7 +1,7 @@
 """Raw text from JSON Lines, CSV, Parquet, plain text or the Hugging Face Hub, as documents.
 
-Text is taken as it is, never normalised or stripped, so that character spans stay true; only a
-byte order mark is left out. A row may name its ``id``, ``source`` and ``license`` (or
+Text is composed (NFC), so that Hangul is whole syllables, and else taken as it is, never stripped;
+only a byte order mark is left out. A row may name its ``id``, ``source`` and ``license`` (or
 ``licence``) in columns of these names. Files may be compressed (.gz, .xz, .bz2).
 """
 
@@ -245,12 +245,21 @@ def _documents(source: SourceSettings, counts: Counter[str]) -> Iterator[tuple[s
 
 
 def _label(values: Mapping[str, object], names: Sequence[str], where: str) -> str:
-    """The first of the columns that is filled; empty where none is."""
+    """The first of the columns that is filled; empty where none is.
+
+    Raises:
+        InputError: the label is no string or integer.
+    """
     for name in names:
         value = values.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
-        if value is not None and (label := string(values, name, where)):
+        if value is not None and not isinstance(value, str):
+            raise InputError(
+                f"{where}: column {name!r}: {type(value).__name__}, not a string; rename the column"
+                " or leave it out"
+            )
+        if value and (label := string(values, name, where)):
             return label
     return ""
 

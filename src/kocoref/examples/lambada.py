@@ -25,7 +25,8 @@ def read_lambada(source: LambadaSettings, counts: Counter[str]) -> list[LambadaI
     each was so to ``counts``.
 
     Raises:
-        InputError: the source cannot be read, an id comes twice, or a row has no text or answer.
+        InputError: the source cannot be read, an id comes twice, a row has no text or answer, or
+            there is no row.
     """
     items: dict[str, LambadaItem] = {}
     for where, name, values in read_rows(source, [source.text_column, source.answer_column]):
@@ -42,6 +43,8 @@ def read_lambada(source: LambadaSettings, counts: Counter[str]) -> list[LambadaI
         items[name] = LambadaItem(name, 0, left, answer, right)
         if len(items) == source.limit:
             break
+    if not items:
+        raise InputError(f"{source.path}: no items in it; check the file")
     return list(items.values())
 
 
