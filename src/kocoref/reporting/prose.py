@@ -247,9 +247,9 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "nouns guessed right {trained} (by frequency alone {unigram})",
     ),
     "design_training": (
-        "- **훈련**: 만든 예제 {available}개; 본 예제 {examples}개 (되풀이 포함), 토큰 "
+        "- **훈련**: 고른 예제 {available}개; 본 예제 {examples}개 (되풀이 포함), 토큰 "
         "{tokens}개, {steps} step",
-        "- **Training**: {available} examples made; {examples} seen (with repetition), "
+        "- **Training**: {available} examples chosen; {examples} seen (with repetition), "
         "{tokens} tokens, {steps} steps",
     ),
     "design_selected": (
