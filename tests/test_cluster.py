@@ -127,7 +127,7 @@ def test_workers_that_would_do_otherwise_are_refused(
 ) -> None:
     monkeypatch.setenv(ADDRESS, two_workers)
     monkeypatch.setattr(cluster, "version", lambda name: "0.0")
-    with pytest.raises(InputError, match=r"worker tcp://\S+ has kiwipiepy [\d.]+, not 0.0; numpy"):
+    with pytest.raises(InputError, match=r"worker tcp://\S+ has kiwipiepy [\d.]+, not 0.0; kiwi"):
         list(each(squares, [1]))
 
 
