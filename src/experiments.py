@@ -78,7 +78,7 @@ def run(plan: ExperimentsSettings) -> None:
     stays until it is measured again, if the base and the items are the same: an interrupted
     comparison loses nothing.
     """
-    _prepare()
+    _reproduce()
     results = _known(plan)
     order = {row: number for number, row in enumerate(plan.rows)}
     todo = [
@@ -115,7 +115,7 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
     The sets are no part of the project; training is taken from DVC's run cache, since what it
     reads does not change with them.
     """
-    _prepare()
+    _reproduce()
     results = read_json(RESULTS)
     gold = [
         source.model_dump(exclude_none=True) | {"path": str(Path(source.path).absolute())}
@@ -199,8 +199,8 @@ def _name(row: str, seed: int | None) -> str:
     return row if seed is None else f"{row}-{seed}"
 
 
-def _prepare() -> None:
-    """Put the data that dvc.lock names into DVC's cache.
+def _reproduce() -> None:
+    """Put the data and checkpoints that dvc.lock names into DVC's cache.
 
     DVC looks them up when it takes a later stage from the run cache, and fails in a fresh clone,
     which does not have them.
@@ -208,9 +208,9 @@ def _prepare() -> None:
     Raises:
         InputError: DVC failed; its messages are on standard error.
     """
-    done = subprocess.run(["dvc", "repro", "prepare"], check=False)
+    done = subprocess.run(["dvc", "repro", "evaluate"], check=False)
     if done.returncode:
-        raise InputError(f"`dvc repro prepare` failed (exit status {done.returncode}); see above")
+        raise InputError(f"`dvc repro evaluate` failed (exit status {done.returncode}); see above")
 
 
 def _experiment(name: str, params: Mapping[str, Any]) -> float:

@@ -205,17 +205,17 @@ def test_experiment_that_fails_is_an_input_error(
         command._experiment("e-1", {})
 
 
-def test_committed_data_are_made_before_the_first_run(
+def test_committed_pipeline_is_run_before_the_first_experiment(
     dvc: Calls, measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command.run(SMALL)
     monkeypatch.setattr(command, "_json", lambda *_: {"gold": {}, "items": {}})
     command.run_gold(SMALL, [])
     repros = [number for number, call in enumerate(dvc()) if call[0] == "repro"]
-    assert [dvc()[number] for number in repros] == [["repro", "prepare"]] * 2
+    assert [dvc()[number] for number in repros] == [["repro", "evaluate"]] * 2
     assert [dvc()[number + 1][:2] for number in repros] == [["exp", "remove"]] * 2
     monkeypatch.setenv("UNPREPARED", "4")
-    with pytest.raises(InputError, match=r"^`dvc repro prepare` failed \(exit status 4\)"):
+    with pytest.raises(InputError, match=r"^`dvc repro evaluate` failed \(exit status 4\)"):
         command.run(SMALL)
 
 
