@@ -161,13 +161,13 @@ def test_stages_are_timed_and_a_failure_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = tmp_path / "dvc"
-    command.write_text("#!/bin/sh\necho \"Running stage 'a':\"\nsleep 0.2\nexit $END\n")
+    command.write_text("#!/bin/sh\necho \"Running stage 'a':\"\nsleep 1\nexit $END\n")
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("END", "0")
     found = repro.seconds_by_stage(tmp_path)
     assert list(found) == [repro.BEFORE, "a"]
-    assert found["a"] >= 0.2
+    assert found["a"] > 0.3  # its line may be read late
     monkeypatch.setenv("END", "3")
     with pytest.raises(subprocess.CalledProcessError):
         repro.seconds_by_stage(tmp_path)
