@@ -208,9 +208,7 @@ def _reproduce() -> None:
     Raises:
         InputError: DVC failed; its messages are on standard error.
     """
-    done = subprocess.run(["dvc", "repro", "evaluate"], check=False)
-    if done.returncode:
-        raise InputError(f"`dvc repro evaluate` failed (exit status {done.returncode}); see above")
+    _dvc("`dvc repro evaluate`", "repro", "evaluate")
 
 
 def _experiment(name: str, params: Mapping[str, Any]) -> float:
@@ -225,12 +223,14 @@ def _experiment(name: str, params: Mapping[str, Any]) -> float:
     begun = time.monotonic()
     settings = [part for key, value in params.items() for part in ("-S", f"{key}={_set(value)}")]
     subprocess.run(["dvc", "exp", "remove", name], check=False, capture_output=True)
-    done = subprocess.run(
-        ["dvc", "exp", "run", "--temp", "--name", name, *settings, "evaluate"], check=False
-    )
-    if done.returncode:
-        raise InputError(f"experiment {name} failed (exit status {done.returncode}); see above")
+    _dvc(f"experiment {name}", "exp", "run", "--temp", "--name", name, *settings, "evaluate")
     return round((time.monotonic() - begun) / 60, 1)
+
+
+def _dvc(what: str, *arguments: str) -> None:
+    done = subprocess.run(["dvc", *arguments], check=False)
+    if done.returncode:
+        raise InputError(f"{what} failed (exit status {done.returncode}); see above")
 
 
 def _set(value: Any) -> str:

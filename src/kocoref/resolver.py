@@ -179,15 +179,18 @@ def _resolution(
         span = as_read.original(start, start + length)
         return text[slice(*span)], span
 
-    seen = [pair for pair in zip(scores, item.candidates, strict=True) if pair[0] > UNSEEN]
-    weights = [exp(score - max(scores)) for score, _ in seen]
-    by_weight = zip(weights, (candidate for _, candidate in seen), strict=True)
-    ranked = sorted(by_weight, key=lambda pair: -pair[0])
+    highest = max(scores, default=UNSEEN)
+    seen = [
+        (exp(score - highest), candidate)
+        for score, candidate in zip(scores, item.candidates, strict=True)
+        if score > UNSEEN
+    ]
+    total = sum(weight for weight, _ in seen)
     return Resolution(
         *in_text(item.start + len(item.left), len(item.surface)),
         tuple(
-            Antecedent(*in_text(candidate.last, len(candidate.form)), weight / sum(weights))
-            for weight, candidate in ranked
+            Antecedent(*in_text(candidate.last, len(candidate.form)), weight / total)
+            for weight, candidate in sorted(seen, key=lambda pair: -pair[0])
         ),
     )
 
