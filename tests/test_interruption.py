@@ -28,7 +28,7 @@ from stages import (
 from kocoref.errors import InputError
 from kocoref.files import discard, replacing, write_json
 from kocoref.model.checkpoint import load_checkpoint
-from kocoref.stage import interruption_held_back, one_line_errors
+from kocoref.stage import STOPPING, interruption_held_back, one_line_errors, run_stage
 
 KILLS, MANY_KILLS = 3, 20
 """Of each stage: in a usual run of the tests, and in one of the slow tests alone."""
@@ -341,8 +341,32 @@ def test_second_signal_does_not_wait() -> None:
     assert error.args == (signal.SIGINT,)
 
 
+@pytest.mark.parametrize("then", [ValueError("Invalid affine transformation matrix"), None])
+@pytest.mark.holds(
+    "SIGTERM while a library is at work that loses the interruption",
+    "one line, status 143: no error of that library, no half result taken for a whole one",
+)
+def test_stage_that_was_asked_to_stop_ends_so_whatever_its_libraries_make_of_it(
+    then: Exception | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            if then:
+                raise then from None
+
+    monkeypatch.setattr("sys.argv", ["stage.py"])
+    before = [signal.getsignal(number) for number in STOPPING]
+    with pytest.raises(SystemExit) as ended:
+        run_stage(main, None)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "interrupted by SIGTERM\n"
+    assert [signal.getsignal(number) for number in STOPPING] == before
+
+
 def test_signals_are_as_before_after_the_block() -> None:
-    before = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in STOPPING]
     with interruption_held_back():
         assert signal.getsignal(signal.SIGTERM) is not before[1]
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in STOPPING] == before

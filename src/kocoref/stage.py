@@ -16,6 +16,8 @@ from kocoref.errors import InputError
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 """The signals that ask a process to end: Ctrl-C, and what ``kill`` sends."""
+_asked: list[int] = []
+"""The signals that have interrupted this process, first to last."""
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 """A token of the Hugging Face Hub, which belongs in the environment, where a message finds none."""
 
@@ -25,10 +27,8 @@ def run_stage(main: Callable[[], None], description: str | None) -> None:
     argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
-    for number in STOPPING:
-        signal.signal(number, _interrupt)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
-    with one_line_errors():
+    with one_line_errors(), _interruptible():
         main()
 
 
@@ -50,6 +50,24 @@ def one_line_errors() -> Iterator[None]:
         number = error.args[0] if error.args else signal.SIGINT
         print(f"interrupted by {signal.Signals(number).name}", file=sys.stderr)
         sys.exit(128 + number)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End the block with KeyboardInterrupt once a signal has asked to stop.
+
+    Also where the one raised at the signal was lost: C code that calls back to Python (matplotlib,
+    NumPy) may turn it into an error of its own, or go on with what it has.
+    """
+    _asked.clear()
+    before = {number: signal.signal(number, _interrupt) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if _asked:
+            raise KeyboardInterrupt(_asked[0])
 
 
 @contextmanager
@@ -76,6 +94,7 @@ def interruption_held_back() -> Iterator[Callable[[], bool]]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _asked.append(number)
     raise KeyboardInterrupt(number)
 
 

@@ -8,7 +8,6 @@ Format ``spans``, which is read here, is JSON Lines: one document a line, spans 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -45,17 +44,14 @@ def read_gold(source: GoldSettings) -> Iterator[Document]:
 
 def _composed(document: Document, where: str) -> Document:
     found = readable(document.text)
-    if not found.places:
-        return document
-    starts, ends = zip(*found.places, strict=True)
 
-    def span(start: int, end: int) -> Span:
-        moved = bisect_right(ends, start), bisect_left(starts, end)
-        if moved[0] >= moved[1]:
-            raise InputError(f"{where}: span {[start, end]} has no visible character; leave it out")
-        return moved
+    def composed(mention: Span) -> Span:
+        start, end = found.composed(*mention)
+        if start >= end:
+            raise InputError(f"{where}: span {[*mention]} has no visible character; leave it out")
+        return start, end
 
-    chains = (tuple(dict.fromkeys(span(*mention) for mention in c)) for c in document.chains)
+    chains = (tuple(dict.fromkeys(map(composed, chain))) for chain in document.chains)
     return replace(document, text=found.text, chains=tuple(chains))
 
 

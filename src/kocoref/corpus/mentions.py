@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from operator import attrgetter
 
 from kocoref.corpus.document import Document, Span
@@ -131,8 +132,8 @@ def head(document: Document, mention: Span) -> Span:
     """
     start = mention[0]
     inside = _inside(document, mention)
-    for number, token in enumerate(inside, start=1):
-        counts = token.tag == "MM" and [t.tag for t in inside[number : number + 1]] == ["NNB"]
+    for token, following in zip_longest(inside, inside[1:]):
+        counts = token.tag == "MM" and following is not None and following.tag == "NNB"
         if token.tag not in _INSIDE_HEAD and not counts and token.end < mention[1]:
             start = token.end
     return start, mention[1]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from kiwipiepy import Kiwi
@@ -55,6 +57,16 @@ class Readable(NamedTuple):
             first = self.places[start][0] if start < len(self.places) else self.places[-1][1]
             return first, first
         return self.places[start][0], self.places[end - 1][1]
+
+    def composed(self, start: int, end: int) -> tuple[int, int]:
+        """A span of the text as it was, in characters of ``text``: all that it has a part of.
+
+        Where that is nothing, the start is not before the end.
+        """
+        if not self.places:
+            return start, end
+        first = bisect_right(self.places, start, key=itemgetter(1))
+        return first, bisect_left(self.places, end, key=itemgetter(0))
 
 
 def readable(text: str) -> Readable:
