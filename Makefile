@@ -37,7 +37,7 @@ verify: $(VENV)/installed
 	PATH="$(abspath $(BIN)):$$PATH" python src/verify.py
 
 audit: $(VENV)/installed-dev
-	$(BIN)/pip-audit --strict --requirement requirements.txt
+	$(BIN)/pip-audit --strict $(addprefix --requirement ,$(wildcard requirements*.txt))
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

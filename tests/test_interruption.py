@@ -87,14 +87,14 @@ def test_killed_stage_finishes_as_if_nothing_had_happened(
     chance = random.Random(stage)
     project = copy_of(stage)
     whole = float((undisturbed[stage] / "seconds").read_text())
-    killed = 0
-    for _ in range(often(KILLS, MANY_KILLS)):
+    killed, tries = 0, often(KILLS, MANY_KILLS)
+    for _ in range(tries):
         process = start(stage, project)
         process.join(chance.uniform(0.05, whole))
         process.kill()
         process.join()
         killed += process.exitcode == -signal.SIGKILL
-    assert killed > 0
+    assert killed > tries / 4  # a run may be quicker than the one that was timed
     assert_finishes_as(undisturbed, stage, project)
 
 
@@ -135,23 +135,39 @@ def ask_to_stop(pid: int, project: Path, number: signal.Signals) -> None:
     os.kill(pid, number)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "finetune"])
 @pytest.mark.holds(
-    "SIGTERM in the other stages",
-    "they end without a traceback; the next run has the same bytes",
+    "Ctrl-C and SIGTERM in the other stages",
+    "one line, status 130 or 143; the next run has the same bytes",
 )
 def test_other_stages_stop_at_once(
-    stage: str, undisturbed: dict[str, Path], copy_of: Callable[[str], Path]
+    stage: str,
+    number: signal.Signals,
+    undisturbed: dict[str, Path],
+    copy_of: Callable[[str], Path],
 ) -> None:
     project = copy_of(stage)
     process = start(stage, project)
-    process.join(float((undisturbed[stage] / "seconds").read_text()) / 2)
-    process.terminate()
+    wait_for_handlers(process.pid or 0)
+    process.join(float((undisturbed[stage] / "seconds").read_text()) / 10)
+    os.kill(process.pid or 0, number)
     process.join(SECONDS)
-    # Before the script has begun the signal ends the process by itself.
-    assert process.exitcode in (128 + signal.SIGTERM, -signal.SIGTERM, 0)
+    assert process.exitcode == 128 + number
+    assert log_of(stage, project).endswith(f"interrupted by {number.name}\n")
     assert "Traceback" not in log_of(stage, project)
     assert_finishes_as(undisturbed, stage, project)
+
+
+def wait_for_handlers(pid: int) -> None:
+    """Until then a signal ends the process by itself, as it does every other."""
+    deadline = time.monotonic() + SECONDS
+    caught = 0
+    while not caught >> (signal.SIGTERM - 1) & 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -1,4 +1,4 @@
-"""What `make verify` compares, and that prepare gives the same bytes wherever it runs."""
+"""What `make verify` compares, and that stages give the same bytes wherever they run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from stages import ROOT, hashes, small_project
+from stages import ROOT, STAGES, hashes, small_project, write_params
 
 import verify
 
@@ -84,34 +86,47 @@ def test_metrics_apart(recorded: object, made: object, expected: list[str]) -> N
 
 def test_same_bytes_are_a_success(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    verify.report(3, [], [])
+    verify.report(3, [], [], [])
     assert caplog.messages == ["all 3 outputs have the bytes of dvc.lock"]
 
 
 def test_other_bytes_with_the_same_metrics_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    verify.report(3, ["models/finetuned/model.safetensors"], [])
+    verify.report(3, ["models/finetuned/model.safetensors"], [], [])
     assert "models/finetuned/model.safetensors" in caplog.messages[0]
     assert "instruction set" in caplog.messages[1]
 
 
 def test_other_metrics_are_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
-        verify.report(3, ["a"], ["metrics.json: x 0.1 → 0.9"])
+        verify.report(3, ["a"], [], ["metrics.x 0.1 → 0.9"])
     assert ended.value.code == 1
     assert "x 0.1 → 0.9" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("runs", "code"),
+    [
+        pytest.param(["1"], 0, id="the same bytes"),
+        pytest.param(["2", "2"], 0, id="other bytes, the same in two runs"),
+        pytest.param(["2", "3"], 1, id="other bytes in every run"),
+        pytest.param(["2", "1"], 1, id="the recorded bytes in one run of two"),
+    ],
+)
 @pytest.mark.holds(
     "make verify on other bytes with the same metrics",
-    "the files are named, this directory is left alone",
+    "the files are named, bytes that change from run to run fail, this directory is left alone",
 )
 def test_clone_is_run_anew_and_this_directory_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    runs: list[str],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     project = locked(tmp_path / "project", a="1")
     (project / "metrics").mkdir()
     for name in verify.METRICS:
-        (project / "metrics" / name).write_text('{"x": 0.5}', encoding="utf-8")
+        (project / "metrics" / f"{name}.json").write_text('{"x": 0.5}', encoding="utf-8")
     asked: list[list[str]] = []
 
     def clone_or_make(command: list[Any], check: bool, cwd: Path | None = None) -> None:
@@ -120,34 +135,50 @@ def test_clone_is_run_anew_and_this_directory_left_alone(
             shutil.copytree(command[-2], command[-1])
         else:
             assert cwd
-            locked(cwd, a="2")
+            locked(cwd, a=runs[len(asked) - 2])
             (cwd / "metrics/metrics.json").write_text('{"x": 0.51}', encoding="utf-8")
 
     monkeypatch.setattr(verify, "ROOT", project)
     monkeypatch.setattr(subprocess, "run", clone_or_make)
-    verify.main()
-    assert asked == [["git", "clone"], ["dvc", "repro"]]
-    assert "other bytes than in dvc.lock: a" in caplog.text
+    with pytest.raises(SystemExit) if code else nullcontext() as ended:
+        verify.main()
+    assert ended is None or ended.value.code == code
+    assert asked == [["git", "clone"], *[["dvc", "repro"]] * len(runs)]
+    assert ("other bytes than in dvc.lock: a" in caplog.text) == (runs != ["1"])
+    assert ("from run to run here: a" in caplog.text) == (code == 1)
     assert verify.hashes(project) == {"a": "1"}
 
 
 @pytest.mark.slow
 @pytest.mark.holds(
-    "prepare under another hash seed, locale, time zone and directory",
+    "every stage on one core and on all, with another hash seed, locale, time zone and directory",
     "the same bytes",
 )
-def test_prepare_gives_the_same_bytes_wherever_it_runs(tiny: Path, tmp_path: Path) -> None:
-    places = {
-        "here": {"PYTHONHASHSEED": "0"},
-        "띄어 쓴 곳": {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "Asia/Seoul", "PYTHONUTF8": "0"},
-    }
-    made = []
-    for name, environment in places.items():
-        project = small_project(tmp_path / name, tiny)
-        command = [sys.executable, str(ROOT / "src/prepare.py")]
-        done = subprocess.run(
-            command, cwd=project, env=os.environ | environment, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        made.append(hashes(project, "prepare"))
-    assert made[0] == made[1] != {}
+def test_stages_give_the_same_bytes_wherever_they_run(tiny: Path, tmp_path: Path) -> None:
+    here = small_project(tmp_path / "here", tiny)
+    params = yaml.safe_load((here / "params.yaml").read_text(encoding="utf-8"))
+    for section in ("finetune", "evaluate"):
+        params[section] |= {"reproducible": True, "threads": 2}
+    write_params(here, params)
+    there = Path(shutil.copytree(here, tmp_path / "띄어 쓴 곳"))
+    odd = {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "Asia/Seoul", "PYTHONUTF8": "0"}
+    cores = sorted(os.sched_getaffinity(0))
+    for stage in STAGES:
+        run_stage(stage, here, cores, {"PYTHONHASHSEED": "0"})
+        run_stage(stage, there, cores[:1], odd)
+        assert hashes(here, stage) == hashes(there, stage) != {}
+
+
+def run_stage(
+    stage: str, project: Path, cores: Sequence[int], environment: Mapping[str, str]
+) -> None:
+    """Run a stage as its user does, on these cores."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"src/{stage}.py")],
+        cwd=project,
+        env=os.environ | environment | {"HF_HUB_OFFLINE": "1"},
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
