@@ -133,6 +133,8 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
         slices = _json(name, "metrics/slices.json")
         items = _json(name, "metrics/data.json")["items"]
         for label, roles in metrics.items():
+            if not items[f"gold_{label}"]["antecedent"]:
+                raise InputError(f"gold set {label}: no pronoun with a marked chain; leave it out")
             ours = roles.pop("finetuned")
             about = found.setdefault(
                 label,

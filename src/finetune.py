@@ -50,17 +50,21 @@ def check(settings: FinetuneSettings) -> None:
     """
     from kocoref.errors import InputError
 
+    if settings.option == "none":
+        return
     if settings.mlm_weight == 0 and (settings.replay or settings.option == "entity_unlabelled"):
         raise InputError(
             "finetune.mlm_weight is 0, but finetune.replay and option entity_unlabelled learn by"
             " masked language modelling only: set mlm_weight above 0"
         )
-    if settings.option.startswith("entity") and not (settings.target_weight or settings.mlm_weight):
+    names = settings.option != "pronoun"  # mixed and curriculum have both
+    if names and not (settings.target_weight or settings.mlm_weight):
         raise InputError(
-            f"finetune.option {settings.option} learns by target_weight and mlm_weight, and both"
-            " are 0"
+            f"finetune.option {settings.option}: masked names learn by target_weight and"
+            " mlm_weight, and both are 0"
         )
-    reads = settings.reading_share and settings.option in ("pronoun", "mixed", "curriculum")
+    pronouns = not settings.option.startswith("entity")
+    reads = settings.reading_share and pronouns
     ranks = settings.rank_weight and settings.ranked_share
     if reads and not ranks and not settings.copy_weight and not settings.mlm_weight:
         raise InputError(
@@ -69,7 +73,7 @@ def check(settings: FinetuneSettings) -> None:
         )
     weights = ("target_weight", "nouns_weight", "rank_weight", "copy_weight", "mlm_weight")
     masked = settings.target_weight or settings.nouns_weight or settings.mlm_weight
-    if settings.option == "pronoun" and not settings.reading_share and not masked:
+    if pronouns and not settings.reading_share and not masked:
         raise InputError(
             "finetune.reading_share is 0, and masked pronouns teach nothing: target_weight,"
             " nouns_weight and mlm_weight are all 0"

@@ -51,7 +51,7 @@ def main() -> None:
     lambada = read_lambada(settings.lambada, counts) if settings.lambada else []
     gold = {source.name: list(read_gold(source)) for source in settings.gold}
     foreign = {f"gold {name} {d.id}": d.text for name, part in gold.items() for d in part}
-    foreign |= {f"lambada {i.document}": i.left + i.surface + i.right for i in lambada}
+    foreign |= {i.document: i.left + i.surface + i.right for i in lambada}
     chosen = choose(settings, foreign, counts)
 
     documents: dict[str, dict[str, Any]] = {}
@@ -91,16 +91,24 @@ def choose(
     """
     sketches: dict[str, Sketch] = {}
     fixed: dict[str, Split] = {}
-    sketching = partial(sketched, excerpts=Excerpts(foreign.values()))
+    left_out: set[str] = set()
+    kept_apart = chain(foreign.values(), held_out_passages(settings))
+    sketching = partial(sketched, excerpts=Excerpts(kept_apart))
     for source in settings.sources:
-        for name, known, made, holds in each(sketching, read_with_splits(source, counts)):
-            if name in sketches:
+        for name, known, made, shares in each(sketching, read_with_splits(source, counts)):
+            if name in sketches or name in left_out:
                 raise InputError(
                     f"{source.path}: document id {name} is used twice;"
                     " rename the file, or give its rows ids of their own"
                 )
-            if holds and not known:
-                counts["holds_evaluation_text"] += 1
+            if shares and known == "train":
+                raise InputError(
+                    f"{source.path}: passage {name} (train) shares text with evaluation text;"
+                    " drop one of them"
+                )
+            if shares and not known:
+                counts["shares_evaluation_text"] += 1
+                left_out.add(name)
                 continue
             sketches[name] = made
             if known:
@@ -125,13 +133,21 @@ def choose(
     return chosen
 
 
+def held_out_passages(settings: PrepareSettings) -> Iterator[str]:
+    """The text of the passages that are for evaluation."""
+    sources = (source for source in settings.sources if source.format == "passages")
+    for passage, split in chain.from_iterable(map(read_split_passages, sources)):
+        if split in HELD_OUT:
+            yield passage.text
+
+
 def sketched(
     documents: Iterable[tuple[Document, Split | None]], excerpts: Excerpts
 ) -> Iterator[tuple[str, Split | None, Sketch, bool]]:
-    """The id of each document, its split where it has one, its sketch, and if it holds excerpts."""
+    """Of each document its id, split if it has one, sketch, and if it shares text with excerpts."""
     for document, split in documents:
         found = hashes(document.text)
-        yield document.id, split, pack(found), excerpts.within(found)
+        yield document.id, split, pack(found), excerpts.shared(found)
 
 
 def write_training(out: Path, chosen: Collection[str], settings: PrepareSettings) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def main() -> None:
         with replacing(OUT) as partial:
             model.half().save_pretrained(partial)
             tokenizer.save_pretrained(partial)
-        model.float()
+        model.float()  # rounded: training goes on from what was saved
         write_json(METRICS, metrics)
 
     train(

@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from kocoref.errors import InputError
 from kocoref.files import read_json
 from kocoref.stage import run_stage
 
@@ -47,14 +48,20 @@ def fresh_clone() -> Iterator[Path]:
     """A clone of what is committed, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="kocoref-") as directory:
         clone = Path(directory) / "clone"
-        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        _run("git", "clone", "--quiet", str(ROOT), str(clone))
         yield clone
 
 
 def reproduced(project: Path) -> dict[str, str]:
     """The hashes of the outputs after all stages have run anew."""
-    subprocess.run(["dvc", "repro", "--force", "--no-run-cache"], cwd=project, check=True)
+    _run("dvc", "repro", "--force", "--no-run-cache", cwd=project)
     return hashes(project)
+
+
+def _run(*command: str, cwd: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=cwd, check=False)
+    if done.returncode:
+        raise InputError(f"{' '.join(command)} failed (exit status {done.returncode}); see above")
 
 
 def measured(project: Path) -> dict[str, Any]:

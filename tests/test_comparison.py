@@ -177,10 +177,10 @@ def test_resampled_values_of_two_outcomes_are_pairs() -> None:
 
 def test_document_that_an_outcome_lacks_counts_nothing() -> None:
     values = bootstrap_values(outcome(1, 1), DOCUMENTS, "copy_accuracy", 200, 1)
-    # All that is counted is right; where nothing is counted the measure is 0.
-    assert set(values) == {0.0, 1.0}
-    nothing = bootstrap_values(Outcome(), DOCUMENTS, "copy_accuracy", 5, 1)
-    assert nothing.tolist() == [0] * 5
+    # All that is counted is right; where nothing is counted there is no measure.
+    assert set(values[~np.isnan(values)]) == {1.0}
+    assert np.isnan(values).any()
+    assert np.isnan(bootstrap_values(Outcome(), DOCUMENTS, "copy_accuracy", 5, 1)).all()
 
 
 def test_paired_bootstrap_is_the_interval_of_both() -> None:

@@ -862,6 +862,13 @@ def test_gold_sets_are_measured_with_the_first_seed_and_added(
     monkeypatch.setattr(command, "_json", read)
     before = comparison_of(run_of("entity", 1))
     write_json(command.RESULTS, before)
+    items = wanted["items"]
+    wanted["items"] = items | {"antecedent": 0}
+    with pytest.raises(InputError, match="gold set novels: no pronoun with a marked chain"):
+        command.run_gold(SMALL, [GoldSettings(name="novels", path="n.jsonl", format="spans")])
+    assert read_json(command.RESULTS) == before
+    wanted["items"] = items
+    (project / "calls").unlink()
     command.run_gold(SMALL, [GoldSettings(name="novels", path="n.jsonl", format="spans", limit=9)])
     result = read_json(command.RESULTS)
     assert {key: value for key, value in result.items() if key != "gold"} == before

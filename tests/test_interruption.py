@@ -7,15 +7,17 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 import pytest
 from stages import (
     OUTS,
+    ROOT,
     STAGES,
     hashes,
     leftovers,
@@ -100,6 +102,47 @@ def test_killed_stage_finishes_as_if_nothing_had_happened(
 
 def steps_saved(project: Path) -> Iterator[Path]:
     return (project / "models/.unfinished").glob("*/state/progress.json")
+
+
+@pytest.fixture
+def pipeline(copy_of: Callable[[str], Path]) -> Path:
+    """The small project as a DVC repository in which nothing has run."""
+    project = copy_of("prepare")
+    shutil.copytree(ROOT / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    (project / "data/raw/long").mkdir()
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, project / name)
+    for command in ("git init --quiet", "dvc init --quiet", "dvc commit --quiet --force pretrain"):
+        subprocess.run(command.split(), cwd=project, check=True)
+    return project
+
+
+@pytest.mark.holds(
+    "kill -9 of dvc repro and its stage at random moments",
+    "the next dvc repro has the bytes of an undisturbed run, nothing is left over",
+)
+def test_killed_pipeline_finishes_as_if_nothing_had_happened(
+    undisturbed: dict[str, Path], pipeline: Path, often: Callable[[int, int], int]
+) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    chance = random.Random("pipeline")
+    for _ in range(often(KILLS, MANY_KILLS)):
+        process = subprocess.Popen(
+            ["dvc", "repro"], cwd=pipeline, env=environment, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(1, 12))
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(
+        ["dvc", "repro"], cwd=pipeline, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for stage in STAGES:
+        assert hashes(pipeline, stage) == hashes(undisturbed["done"], stage)
+    assert leftovers(pipeline) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

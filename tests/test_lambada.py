@@ -42,21 +42,21 @@ def path(tmp_path: Path) -> Path:
 )
 def test_place_of_the_hidden_word(path: Path, text: str, left: str, right: str, found: str) -> None:
     (item,), counts = read(path, {"text": text, "answer": "등대", "candidate": "소녀"})
-    assert item == LambadaItem("items-1", 0, left, "등대", right)
+    assert item == LambadaItem("lambada items-1", 0, left, "등대", right)
     assert counts == {f"lambada_{found}": 1}
 
 
 def test_decomposed_hangul_is_composed(path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "등대")
     (item,), _ = read(path, {"text": f"소녀는 {decomposed}", "answer": decomposed})
-    assert item == LambadaItem("items-1", 0, "소녀는 ", "등대", "")
+    assert item == LambadaItem("lambada items-1", 0, "소녀는 ", "등대", "")
 
 
 def test_columns_and_limit(path: Path) -> None:
     row = {"passage": "등대", "word": "등대"}
     rows = [row | {"id": name} for name in "abc"]
     found, counts = read(path, *rows, text_column="passage", answer_column="word", limit=2)
-    assert [item.document for item in found] == ["a", "b"]
+    assert [item.document for item in found] == ["lambada a", "lambada b"]
     assert counts == {"lambada_last": 2}
 
 

@@ -215,10 +215,68 @@ def test_article_that_holds_a_gold_document_is_not_trained_on(project: Path) -> 
         more=[{"path": "web.jsonl", "format": "jsonl"}],
     )
     prepare.main()
-    assert read_json(Path("metrics/data.json"))["read"]["holds_evaluation_text"] == 1
+    assert read_json(Path("metrics/data.json"))["read"]["shares_evaluation_text"] == 1
     trained = Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
     assert "허균은" not in trained
     assert trained.count("web-2") == 1
+
+
+TALE = (
+    "옛날 어느 고을에 마음씨 고운 나무꾼이 홀어머니를 모시고 살았다고 전해진다.",
+    "하루는 사냥꾼에게 쫓기던 사슴이 나무 더미 뒤에 숨겨 달라고 애원하였다.",
+    "사슴은 은혜를 갚으려고 선녀들이 목욕하러 내려오는 연못을 일러 주었다.",
+    "나무꾼은 날개옷 하나를 감추었고 막내 선녀는 하늘로 돌아가지 못하였다.",
+)
+
+
+def gold_tale() -> dict[str, str]:
+    """A gold set of the whole tale."""
+    row = {"id": "tale", "text": " ".join(TALE * 3), "clusters": [], "source": "", "license": ""}
+    Path("gold.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    return {"name": "human", "path": "gold.jsonl", "format": "spans"}
+
+
+def test_paragraphs_of_a_gold_document_are_not_trained_on(project: Path) -> None:
+    paragraphs = [*TALE, "이 마을의 도서관은 해마다 가을이면 작은 책 잔치를 연다."]
+    Path("web.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
+    write_params(gold=[gold_tale()], more=[{"path": "web.txt", "format": "text"}])
+    prepare.main()
+    trained = Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
+    assert "나무꾼" not in trained
+    assert "도서관" in trained
+    assert read_json(Path("metrics/data.json"))["read"]["shares_evaluation_text"] == len(TALE)
+
+
+def test_training_passage_that_holds_gold_text_is_refused(project: Path) -> None:
+    around = " ".join(f"{n}번째 바다 이야기가 길게 이어진다." for n in range(200))
+    row = {"id": "deer", "text": TALE[1], "clusters": [], "source": "", "license": ""}
+    Path("gold.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with Path("passages/train/news.txt").open("a", encoding="utf-8") as file:
+        file.write(f"\n@ tale\n{around} {TALE[1]} {around}\n")
+    write_params(gold=[{"name": "human", "path": "gold.jsonl", "format": "spans"}])
+    with pytest.raises(InputError, match=r"passages: passage tale \(train\) shares text with"):
+        prepare.main()
+
+
+def test_page_that_holds_a_test_passage_is_not_trained_on(project: Path) -> None:
+    with Path("passages/test/news.txt").open("a", encoding="utf-8") as file:
+        file.write(f"\n@ tale\n{TALE[1]}\n")
+    around = " ".join(f"{n}번째 바다 이야기가 길게 이어진다." for n in range(200))
+    Path("web.txt").write_text(f"{around} {TALE[1]} {around}", encoding="utf-8")
+    write_params(more=[{"path": "web.txt", "format": "text"}])
+    prepare.main()
+    assert "사냥꾼" not in Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
+
+
+def test_id_of_a_document_that_was_left_out_is_taken(project: Path) -> None:
+    for name, text in (("a", " ".join(TALE)), ("b", "이 마을의 도서관은 가을에 책 잔치를 연다.")):
+        Path(f"{name}.jsonl").write_text(json.dumps({"id": "n", "text": text}), encoding="utf-8")
+    write_params(
+        gold=[gold_tale()],
+        more=[{"path": f"{name}.jsonl", "format": "jsonl"} for name in "ab"],
+    )
+    with pytest.raises(InputError, match=r"b.jsonl: document id n is used twice"):
+        prepare.main()
 
 
 def test_gold_of_whole_words_is_read_without_particles(project: Path) -> None:

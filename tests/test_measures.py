@@ -623,6 +623,16 @@ def test_difference_of_one_document_in_many_is_chance() -> None:
     assert found["p_value"] > 0.3
 
 
+def test_resamples_without_an_item_do_not_count() -> None:
+    one, other = outcome_of([1]), outcome_of([0])
+    for outcome in (one, other):
+        for number in range(1, 300):  # documents of other measures
+            outcome.add(f"d{number}", lambada_hits=1, lambada_items=1)
+    found = paired_bootstrap(one, other, "antecedent_accuracy", 1000, 1)
+    assert (found["low"], found["high"]) == (1, 1)
+    assert found["p_value"] < 0.01
+
+
 def test_bootstrap_is_a_function_of_the_seed() -> None:
     one, other = outcome_of([1, 1, 0, 1, 0, 1, 1]), outcome_of([0, 1, 0, 1, 1, 0, 0])
     runs = []

@@ -186,8 +186,11 @@ def names(instances: list[Example | Reading]) -> str:
     return " ".join(instance.document for instance in instances)
 
 
-def interleaved(masks: int, reads: int, share: float) -> list[Example | Reading]:
-    return _interleaved([masked(i) for i in range(masks)], [read(i) for i in range(reads)], share)
+def interleaved(
+    masks: int, reads: int, share: float, limit: int = 10_000
+) -> list[Example | Reading]:
+    made = [masked(i) for i in range(masks)], [read(i) for i in range(reads)]
+    return _interleaved(*made, share, limit)
 
 
 def test_interleaving_by_hand() -> None:
@@ -200,6 +203,10 @@ def test_interleaving_by_hand() -> None:
 def test_what_is_short_comes_again() -> None:
     assert names(interleaved(4, 1, 0.5)) == "m0 r0 m1 r0 m2 r0 m3 r0"
     assert names(interleaved(1, 3, 0.5)) == "m0 r0 m0 r1 m0 r2"
+
+
+def test_no_more_is_interleaved_than_is_asked_for() -> None:
+    assert names(interleaved(2, 2, 1e-9, limit=5)) == "m0 m1 m0 m1 m0"
 
 
 def test_share_of_one_leaves_only_readings() -> None:

@@ -63,6 +63,8 @@ def check(text: str, found: list[Resolution]) -> None:
         ("그들은 이것들을 이곳에 두었다.", ["그들", "이것들", "이곳"]),
         ("이는 사실이다. 이들은 안다.", ["이", "이들"]),
         ("걔는 거기에 갔다.", ["걔", "거기"]),
+        ("민수가 떠났다. 그 또한 울었다. 그 역시 왔다.", ["그", "그"]),
+        ("그 참 좋은 책을 샀다.", []),
         ("그게 좋다. 그건 나쁘다.", ["그게", "그건"]),  # with the particle that is grown into it
         ("아이가 자신을 믿었다. 자기 방에서 본인의 책을 본다.", ["자신", "자기", "본인"]),
         ("그들은 자신들의 집으로 갔다.", ["그들", "자신들"]),
@@ -186,6 +188,15 @@ def test_what_the_model_does_not_see_is_no_candidate(copying: Path) -> None:
     assert found.candidates == ()
     ((found,),) = Resolver(str(copying), window=20000).resolve([f"{text[:-6]}민지가 본 그는 갔다."])
     assert [(c.form, c.probability) for c in found.candidates] == [("민지", 1.0)]
+
+
+def test_salience_does_not_make_up_for_not_being_seen(copying: Path) -> None:
+    weights = load_file(copying / COPYING)
+    weights["salience.weight"] += 1.0
+    save_file(weights, copying / COPYING)
+    text = "홍길동이 왔다. " + "아주 멀고도 멀었다. " * 300 + "그는 갔다."
+    ((found,),) = Resolver(str(copying), window=20000).resolve([text])
+    assert found.candidates == ()
 
 
 def test_batched_equals_one_by_one(resolver: Resolver, by_name: Resolver) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from kocoref.errors import InputError
 from kocoref.settings import (
@@ -152,7 +153,7 @@ def test_missing_key(
         ("finetune", "epochs", "2"),
         ("finetune", "epochs", 2.0),
         ("finetune", "epochs", True),
-        ("finetune", "learning_rate", "1e-4"),  # what YAML makes of 1e-4
+        ("finetune", "learning_rate", "little"),
         ("finetune", "base", 7),
         ("finetune", "base_revision", 7),
         ("finetune", "max_length", "512"),
@@ -280,6 +281,35 @@ def test_section_reads_only_its_own(params: Path, sections: dict[str, Any]) -> N
     sections["report"] = None
     params.write_text(yaml.safe_dump(sections), encoding="utf-8")
     assert load_settings("finetune", FinetuneSettings, params).seed == sections["finetune"]["seed"]
+
+
+@pytest.mark.parametrize("value", ["2e-5", "0.00003", "1E-05", "2.5e-5", "1e-4"])
+def test_learning_rate_that_dvc_writes_is_a_number(
+    value: str, params: Path, sections: dict[str, Any]
+) -> None:
+    """``dvc exp run -S`` writes 0.00002 as 2e-05, which is no number to YAML 1.1."""
+    params.write_text(yaml.safe_dump(sections), encoding="utf-8")
+    apply_overrides(params, [f"finetune.learning_rate={value}"])
+    assert load_settings("finetune", FinetuneSettings, params).learning_rate == float(value)
+
+
+@pytest.mark.parametrize(
+    ("format_", "key", "value"),
+    [
+        ("passages", "limit", 5),
+        ("passages", "text_column", "body"),
+        ("text", "text_column", "body"),
+        ("jsonl", "split", "test"),
+        ("csv", "revision", "main"),
+        ("parquet", "subset", "mrc"),
+    ],
+)
+def test_key_of_a_source_that_its_format_does_not_read_is_refused(
+    format_: str, key: str, value: object, params: Path, sections: dict[str, Any]
+) -> None:
+    source = {"path": "x", "format": format_, key: value}
+    message = spoiled(params, sections, "prepare", "sources", [source])
+    assert f"{key} is not read in format {format_}; leave it out" in message
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -145,8 +145,15 @@ def test_text_within_a_far_longer_one_is_found() -> None:
     excerpts = Excerpts([OTHER, TEXT])
     around = "".join(f"{n}번째 이야기." for n in range(3000))
     assert near_duplicates({"a": sketch(TEXT), "b": sketch(around + TEXT)}) == []
-    assert excerpts.within(hashes(around + TEXT + around))
-    assert not excerpts.within(hashes(around))
+    assert excerpts.shared(hashes(around + TEXT + around))
+    assert not excerpts.shared(hashes(around))
+
+
+def test_text_that_is_within_a_far_longer_one_is_found() -> None:
+    around = "".join(f"{n}번째 이야기." for n in range(3000))
+    excerpts = Excerpts([around + TEXT])
+    assert excerpts.shared(hashes(TEXT))
+    assert not excerpts.shared(hashes(OTHER))
 
 
 def test_share_of_an_excerpt_is_of_its_own_grams() -> None:
@@ -155,14 +162,16 @@ def test_share_of_an_excerpt_is_of_its_own_grams() -> None:
     grams = len(squeezed) - 7
     enough = int(THRESHOLD * grams) + 1
     excerpts = Excerpts([TEXT])
-    assert excerpts.within(hashes(squeezed[: enough + 7]))
-    assert not excerpts.within(hashes(squeezed[: enough + 6]))
+    around = "".join(f"{n}번째 이야기." for n in range(300))
+    assert excerpts.shared(hashes(squeezed[: enough + 7] + around))
+    assert not excerpts.shared(hashes(squeezed[: enough + 6] + "|" + around))
 
 
 def test_phrase_is_no_excerpt() -> None:
     phrase = "그는 그렇게 말했다고 전해진다."
-    assert not Excerpts([phrase]).within(hashes(phrase))
+    assert not Excerpts([phrase]).shared(hashes(phrase))
+    assert not Excerpts([phrase + TEXT]).shared(hashes(phrase))
 
 
 def test_no_excerpts_are_in_nothing() -> None:
-    assert not Excerpts([]).within(hashes(TEXT))
+    assert not Excerpts([]).shared(hashes(TEXT))

@@ -207,7 +207,7 @@ class TestText:
     def test_whole_files_of_a_glob(self, tmp_path: Path) -> None:
         written(tmp_path / "b.txt", "\n나\n\n다\n".encode())
         written(tmp_path / "a.txt", "가".encode())
-        assert read(tmp_path / "*.txt", "text", text_column="any") == [
+        assert read(tmp_path / "*.txt", "text") == [
             Document("a-1", "가", "a", "unknown"),
             Document("b-1", "\n나\n\n다\n", "b", "unknown"),
         ]

@@ -632,6 +632,25 @@ def test_masked_pronouns_without_their_losses_are_refused(weight: str) -> None:
         stage.check(settings_with(replay=0.0, reading_share=0.0, **(NO_LOSS | {weight: 1.0})))
 
 
+@pytest.mark.parametrize("option", ["mixed", "curriculum"])
+@pytest.mark.parametrize("weight", ["nouns_weight", "rank_weight", "copy_weight"])
+def test_masked_names_without_their_losses_are_refused(option: str, weight: str) -> None:
+    keys = NO_LOSS | {weight: 1.0, "option": option, "replay": 0.0, "reading_share": 0.5}
+    with pytest.raises(InputError, match=rf"option {option}: masked names learn by"):
+        stage.check(settings_with(**keys))
+
+
+@pytest.mark.parametrize("option", ["mixed", "curriculum"])
+def test_masked_pronouns_of_other_options_without_their_losses_are_refused(option: str) -> None:
+    keys = NO_LOSS | {"copy_weight": 1.0, "option": option, "replay": 0.0, "reading_share": 0.0}
+    with pytest.raises(InputError, match="masked"):
+        stage.check(settings_with(**keys))
+
+
+def test_what_trains_nothing_needs_no_losses() -> None:
+    stage.check(settings_with(option="none", replay=0.5, **NO_LOSS))
+
+
 MASKED_ONLY = NO_LOSS | {"target_weight": 1.0, "nouns_weight": 1.0, "replay": 0.0}
 
 

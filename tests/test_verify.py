@@ -18,6 +18,7 @@ import yaml
 from stages import ROOT, STAGES, hashes, small_project, write_params
 
 import verify
+from kocoref.errors import InputError
 
 
 def locked(directory: Path, **outs: str) -> Path:
@@ -129,14 +130,17 @@ def test_clone_is_run_anew_and_this_directory_left_alone(
         (project / "metrics" / f"{name}.json").write_text('{"x": 0.5}', encoding="utf-8")
     asked: list[list[str]] = []
 
-    def clone_or_make(command: list[Any], check: bool, cwd: Path | None = None) -> None:
-        asked.append([str(part) for part in command[:2]])
+    def clone_or_make(
+        command: Sequence[str], check: bool, cwd: Path | None
+    ) -> subprocess.CompletedProcess[str]:
+        asked.append([*command[:2]])
         if command[0] == "git":
             shutil.copytree(command[-2], command[-1])
         else:
             assert cwd
             locked(cwd, a=runs[len(asked) - 2])
             (cwd / "metrics/metrics.json").write_text('{"x": 0.51}', encoding="utf-8")
+        return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(verify, "ROOT", project)
     monkeypatch.setattr(subprocess, "run", clone_or_make)
@@ -149,9 +153,17 @@ def test_clone_is_run_anew_and_this_directory_left_alone(
     assert verify.hashes(project) == {"a": "1"}
 
 
+def test_clone_that_fails_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "ROOT", tmp_path)  # no repository
+    with pytest.raises(InputError, match=r"^git clone .* failed \(exit status 128\); see above$"):
+        verify.main()
+
+
 @pytest.mark.slow
 @pytest.mark.holds(
-    "every stage on one core and on all, with another hash seed, locale, time zone and directory",
+    "every stage on one core or all, offline or not, another hash seed, locale, time zone, place",
     "the same bytes",
 )
 def test_stages_give_the_same_bytes_wherever_they_run(tiny: Path, tmp_path: Path) -> None:
@@ -161,7 +173,10 @@ def test_stages_give_the_same_bytes_wherever_they_run(tiny: Path, tmp_path: Path
         params[section] |= {"reproducible": True, "threads": 2}
     write_params(here, params)
     there = Path(shutil.copytree(here, tmp_path / "띄어 쓴 곳"))
-    odd = {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "Asia/Seoul", "PYTHONUTF8": "0"}
+    odd = {
+        "PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "Asia/Seoul", "PYTHONUTF8": "0",
+        "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
     cores = sorted(os.sched_getaffinity(0))
     for stage in STAGES:
         run_stage(stage, here, cores, {"PYTHONHASHSEED": "0"})
@@ -176,7 +191,7 @@ def run_stage(
     done = subprocess.run(
         [sys.executable, str(ROOT / f"src/{stage}.py")],
         cwd=project,
-        env=os.environ | environment | {"HF_HUB_OFFLINE": "1"},
+        env=os.environ | environment,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
         capture_output=True,
         check=False,

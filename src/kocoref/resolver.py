@@ -54,6 +54,8 @@ Interrogative and indefinite ones refer to nothing yet; directions seldom to a n
 """
 _PLURALS = frozenset({"들", "네"})
 _IN_COMPOUNDS = NOUN_TAGS | {"XSN", "XSV", "XSA"}
+_BEHIND_PRONOUNS = frozenset({"또한", "역시", "스스로", "혼자"})
+"""Adverbs behind a pronoun without a particle (그 또한), which Kiwi takes for a determiner."""
 BATCH_TOKENS = 8192
 """Padded tokens that go through the model at once."""
 TEMPLATE = "apposition"
@@ -183,7 +185,7 @@ def _resolution(
     seen = [
         (exp(score - highest), candidate)
         for score, candidate in zip(scores, item.candidates, strict=True)
-        if score > UNSEEN
+        if score > UNSEEN / 2  # its salience is added to it
     ]
     total = sum(weight for weight, _ in seen)
     return Resolution(
@@ -235,9 +237,11 @@ def _pronoun_at(before: Token | None, tokens: Sequence[Token], skipped: frozense
         return int(not of_skipped and not compound)
     if token.tag == PRONOUN_TAG:
         return 1
-    if token.tag == "MM" and token.form in DETERMINERS and _glued(tokens, 1):
+    if token.tag != "MM" or token.form not in DETERMINERS or len(tokens) < 2:
+        return 0
+    if _glued(tokens, 1):
         # Kiwi at times takes 그 of 그는 for a determiner, and 그곳 for a determiner and a noun.
         if tokens[1].form in DEPENDENT_NOUNS:
             return 2
         return int(tokens[1].tag[0] == "J")
-    return 0
+    return int(tokens[1].tag == "MAG" and tokens[1].form in _BEHIND_PRONOUNS)

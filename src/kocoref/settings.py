@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from reprlib import Repr
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kocoref.errors import InputError, one_line
 
@@ -52,6 +53,17 @@ class PretrainSettings(Section):
     seed: Seed
 
 
+_READ = {
+    "passages": frozenset(),
+    "text": frozenset({"limit"}),
+    "jsonl": frozenset({"limit", "text_column"}),
+    "csv": frozenset({"limit", "text_column"}),
+    "parquet": frozenset({"limit", "text_column"}),
+    "dataset": frozenset({"limit", "text_column", "subset", "split", "revision"}),
+}
+"""The keys of a source that are read in each format, beside path and format."""
+
+
 class SourceSettings(Section):
     """One source of text; a list of them makes the corpus."""
 
@@ -62,6 +74,14 @@ class SourceSettings(Section):
     split: str = "train"
     revision: str | None = None
     limit: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _only_what_is_read(self) -> Self:
+        for name, field in SourceSettings.model_fields.items():
+            read = name in ("path", "format") or name in _READ[self.format]
+            if not read and getattr(self, name) != field.default:
+                raise ValueError(f"{name} is not read in format {self.format}; leave it out")
+        return self
 
 
 class LambadaSettings(SourceSettings):
@@ -232,6 +252,14 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+
+# YAML 1.2, which DVC writes, has numbers without a point (2e-05); to PyYAML they are strings.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"),
+    list("-+0123456789"),
+)
 
 
 def _read_yaml(path: Path) -> Any:

@@ -56,7 +56,7 @@ def pack(found: Iterable[int]) -> Sketch:
 
 
 class Excerpts:
-    """Texts that may stand within much longer ones, where sketches do not see them."""
+    """Texts of which one may hold a much shorter one, or be in it, where sketches do not see it."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         of_texts = [np.array(sorted(hashes(text)), _HASH) for text in texts]
@@ -67,13 +67,13 @@ class Excerpts:
         self._hashes = together[order]
         self._holders = np.repeat(np.arange(len(of_texts)), self._sizes.astype(int))[order]
 
-    def within(self, found: set[int]) -> bool:
-        """Whether the text with these hashes holds enough of one of them."""
-        if not len(self._hashes):
+    def shared(self, found: set[int]) -> bool:
+        """Whether the text with these hashes holds enough of one of them, or one enough of it."""
+        if not len(self._hashes) or len(found) < SHORTEST:
             return False
         ours = np.isin(self._hashes, np.fromiter(found, _HASH, len(found)))
         shared = np.bincount(self._holders[ours], minlength=len(self._sizes))
-        return bool((shared > THRESHOLD * self._sizes).any())
+        return bool((shared > THRESHOLD * np.minimum(self._sizes, len(found))).any())
 
 
 def near_duplicates(sketches: Mapping[str, Sketch]) -> list[tuple[str, str]]:

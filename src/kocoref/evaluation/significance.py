@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from kocoref.evaluation.measures import MEASURES, Outcome
+from kocoref.evaluation.measures import MEASURES, Outcome, has_items
 
 
 class Difference(TypedDict):
@@ -38,7 +38,11 @@ def paired_bootstrap(
 
 
 def interval(difference: float, resampled: NDArray[np.float64]) -> Difference:
-    """A difference with the interval and p-value of its resampled values."""
+    """A difference with the interval and p-value of its resampled values.
+
+    Resamples in which no document has an item (NaN) are left out.
+    """
+    resampled = resampled[~np.isnan(resampled)]
     low, high = np.quantile(resampled, [0.025, 0.975])
     tail = min((resampled <= 0).sum(), (resampled >= 0).sum())
     return {
@@ -52,7 +56,7 @@ def interval(difference: float, resampled: NDArray[np.float64]) -> Difference:
 def bootstrap_values(
     outcome: Outcome, documents: Sequence[str], measure: str, resamples: int, seed: int
 ) -> NDArray[np.float64]:
-    """The measure on each resample of the documents, shape (resamples,).
+    """The measure on each resample of the documents, shape (resamples,); NaN without an item.
 
     The resamples are a function of the seed and the number of documents, so that those of two
     outcomes are pairs.
@@ -65,7 +69,10 @@ def bootstrap_values(
     )  # fmt: skip
     sums = _resamples(len(documents), resamples, seed) @ table
     rows: list[Mapping[str, float]] = [dict(zip(names, row, strict=True)) for row in sums.tolist()]
-    return np.array([MEASURES[measure](_Zeros(row)) for row in rows])
+    return np.array(
+        [MEASURES[measure](sums) if has_items(measure, sums) else np.nan
+         for sums in map(_Zeros, rows)]
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4)

@@ -40,7 +40,8 @@ def read_lambada(source: LambadaSettings, counts: Counter[str]) -> list[LambadaI
             raise InputError(f"{where}: id {name!r} came before; give each row its own id")
         left, right, found = _around(text, answer)
         counts[f"lambada_{found}"] += 1
-        items[name] = LambadaItem(name, 0, left, answer, right)
+        # No document of a corpus is called so: what is counted by document stays apart.
+        items[name] = LambadaItem(f"lambada {name}", 0, left, answer, right)
         if len(items) == source.limit:
             break
     if not items:

@@ -130,7 +130,7 @@ def make_examples(
                 read = _shuffled(
                     documents, lambda d: readings(d, maker.reading_window), f"{maker.seed} reading"
                 )
-                made = _interleaved(made, read, maker.reading_share)
+                made = _interleaved(made, read, maker.reading_share, limit)
             if not made:
                 raise InputError(
                     f"finetune.option: the training documents hold no example of task {task!r}"
@@ -158,15 +158,18 @@ def _shuffled(
 
 
 def _interleaved(
-    masked: Sequence[Instance], read: Sequence[Instance], share: float
+    masked: Sequence[Instance], read: Sequence[Instance], share: float, limit: int
 ) -> list[Instance]:
-    """``share`` of ``read`` in every stretch, until both are used up; what is short comes again."""
+    """``share`` of ``read`` in every stretch, until both are used up; what is short comes again.
+
+    Not more than ``limit``: a small share of many readings would need masked ones without end.
+    """
     if not read or not masked:
         return [*masked, *read]
     exact = Fraction(str(share))  # 100 × 0.29 is less than 29
     size = max(ceil(len(read) / exact), ceil(len(masked) / (1 - exact)) if exact < 1 else 0)
     sources = cycle(masked), cycle(read)
-    turns = (int((i + 1) * exact) - int(i * exact) for i in range(size))
+    turns = (int((i + 1) * exact) - int(i * exact) for i in range(min(size, limit)))
     return [next(sources[turn]) for turn in turns]
 
 

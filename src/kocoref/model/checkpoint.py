@@ -143,6 +143,8 @@ def load_checkpoint(
     except Exception as error:  # other people's files in other people's code: anything at all
         reason = one_line(error)
         raise InputError(f"checkpoint {name}: cannot be loaded: {reason}") from None
+    for how_it_was_read in ("is_local", "local_files_only"):  # else HF_HUB_OFFLINE changes bytes
+        tokenizer.init_kwargs.pop(how_it_was_read, None)
     _check(name, model, tokenizer, report["missing_keys"])
     if max_length is not None:
         trained = longest_input(model, tokenizer)

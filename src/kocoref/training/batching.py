@@ -49,6 +49,8 @@ class RowMaker:
         Masked modelling of the same text is added to the first of them, away from its masks.
         """
         if example.task == "entity_unlabelled" or not (self.use_target or self.use_nouns):
+            if not self.use_mlm:
+                return []
             encoded = self.encoder.masked(example.left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.places, random)]
         left = example.left
