@@ -1,7 +1,8 @@
 """Run the benchmarks from the project's directory: `python -m benchmarks`, with src on the path.
 
 Writes benchmarks/results.json, the figures in benchmarks/plots, and the tables in
-benchmarks/README.md and README.md; with --repro only benchmarks/repro.json and its table.
+benchmarks/README.md and README.md; with --repro only benchmarks/repro.json and its table, with
+--million only benchmarks/million.json, its table and the figures.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import evaluate, finetune, machine, prepare, repro, resolve, scaling, table
-from benchmarks.sizes import DEFAULT, FULL, QUICK, Sizes
-from kocoref.files import write_json
+from benchmarks.sizes import DEFAULT, MILLION, QUICK, SHORTER, Sizes
+from kocoref.files import read_json, write_json
 from kocoref.runtime import arithmetic_variables, processor_has_bf16
 from kocoref.stage import one_line_errors
 from verify import fresh_clone
@@ -37,7 +38,7 @@ def main() -> None:
         "--quick", action="store_true", help="tiny and once, to see that all runs; writes nothing"
     )
     size.add_argument(
-        "--full", action="store_true", help="also prepare 100,000 and a million documents: hours"
+        "--million", action="store_true", help="only: prepare on 100 to a million short documents"
     )
     size.add_argument(
         "--repro", action="store_true", help="only: `dvc repro` from nothing in a clone, by stage"
@@ -47,12 +48,12 @@ def main() -> None:
     with one_line_errors():
         if options.repro:
             write_repro(run_repro())
-            return
-        results = run(QUICK if options.quick else FULL if options.full else DEFAULT)
-        if options.quick:
-            print(table.everything(results))
+        elif options.million:
+            write_million(run_million())
+        elif options.quick:
+            print(table.everything(run(QUICK)))
         else:
-            write(results)
+            write(run(DEFAULT))
 
 
 def run(sizes: Sizes) -> dict[str, Any]:
@@ -79,6 +80,13 @@ def run_repro() -> dict[str, Any]:
         return {"machine": described, "seconds": repro.seconds_by_stage(clone)}
 
 
+def run_million() -> dict[str, Any]:
+    """How `prepare` grows to a million documents."""
+    described = describe_machine()
+    os.environ["TQDM_DISABLE"] = "1"
+    return {"machine": described, "curves": scaling.by_documents(MILLION, SHORTER)}
+
+
 def describe_machine() -> dict[str, Any]:
     """What the figures depend on."""
     models = {
@@ -100,9 +108,23 @@ def describe_machine() -> dict[str, Any]:
 def write(results: dict[str, Any]) -> None:
     """The results, figures and tables in their places."""
     write_json(HERE / "results.json", results)
-    scaling.plot(results["curves"], HERE / "plots")
+    plot()
     table.put(HERE / "README.md", "bench", table.everything(results))
     table.put(Path("README.md"), "bench", table.ratios(results))
+
+
+def write_million(results: dict[str, Any]) -> None:
+    """The results, figures and their table in their places."""
+    write_json(HERE / "million.json", results)
+    plot()
+    table.put(HERE / "README.md", "million", table.million(results))
+
+
+def plot() -> None:
+    """All curves that were measured."""
+    files = (HERE / "results.json", HERE / "million.json")
+    curves = [curve for path in files if path.is_file() for curve in read_json(path)["curves"]]
+    scaling.plot(curves, HERE / "plots")
 
 
 def write_repro(results: dict[str, Any]) -> None:

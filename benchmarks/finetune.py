@@ -43,19 +43,16 @@ SAME_LOSS = {"fp32": 1e-4, "bf16": 2e-2}
 
 def compare(sizes: Sizes) -> list[dict[str, Any]]:
     """The rows of results.json."""
-    count = sizes.training_examples
-    fp32 = alternate(
-        [ours("fp32", count), trainer("fp32", count, "max_length"),
-         trainer("fp32", count, "longest")], sizes.repetitions,
-    )  # fmt: skip
-    rows = [
-        _row("fp32", "Trainer padded to the maximum length", 4, fp32[0], fp32[1]),
-        _row("fp32", "Trainer grouped by length", 1.8, fp32[0], fp32[2]),
-    ]
-    if "bf16" in precisions():
-        ways = [ours("bf16", count), trainer("bf16", count, "longest")]
-        bf16 = alternate(ways, sizes.repetitions)
-        rows.append(_row("bf16", "Trainer grouped by length", 1.8, *bf16))
+    count, rows = sizes.training_examples, []
+    for precision in precisions():
+        mine, padded, grouped = alternate(
+            [ours(precision, count), trainer(precision, count, "max_length"),
+             trainer(precision, count, "longest")], sizes.repetitions,
+        )  # fmt: skip
+        rows += [
+            _row(precision, "Trainer padded to the maximum length", 4, mine, padded),
+            _row(precision, "Trainer grouped by length", 1.8, mine, grouped),
+        ]
     return rows
 
 

@@ -118,12 +118,15 @@ class Cost(NamedTuple):
     peak_mib: float
 
 
-def stage_cost(documents: int) -> Cost:
-    """Run the stage on so many generated documents, in a project directory of its own."""
+def stage_cost(documents: int, shorter: int = 1) -> Cost:
+    """Run the stage on so many generated documents, in a project directory of its own.
+
+    They are ``shorter`` times as short as those of the report.
+    """
     with TemporaryDirectory() as name:
         directory = Path(name)
         with (directory / "texts.jsonl").open("w", encoding="utf-8") as file:
-            for text in scrambled(documents):
+            for text in scrambled(documents, shorter):
                 file.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
         params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["prepare"]
         params |= {"sources": [{"path": "texts.jsonl", "format": "jsonl"}], "gold": []}

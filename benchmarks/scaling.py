@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from benchmarks import finetune
 from benchmarks.prepare import stage_cost
 from benchmarks.sizes import Sizes
+from benchmarks.texts import MEAN
 from benchmarks.timing import Way, Work, alternate, workers
 from kocoref.runtime import arithmetic_variables
 from kocoref.settings import FinetuneSettings
@@ -50,23 +51,25 @@ def measure(sizes: Sizes) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def by_documents(counts: Sequence[int]) -> list[dict[str, Any]]:
-    """Time and memory of the stage `prepare`."""
+def by_documents(counts: Sequence[int], shorter: int = 1) -> list[dict[str, Any]]:
+    """Time and memory of the stage `prepare`, on texts so many times as short."""
     stage_cost(START_DOCUMENTS)  # reads the libraries from disk
     start = stage_cost(START_DOCUMENTS).seconds
-    stage = {count: stage_cost(count) for count in counts}
+    stage = {count: stage_cost(count, shorter) for count in counts}
     seconds = {count: max(cost.seconds - start, 1e-3) for count, cost in stage.items()}
+    peaks = {count: cost.peak_mib for count, cost in stage.items()}
+    what = "prepare" if shorter == 1 else f"prepare, texts of {MEAN // shorter} characters"
     return [
-        curve("prepare, after its start", "documents", "seconds", seconds),
-        curve("prepare", "documents", "peak MiB", {n: cost.peak_mib for n, cost in stage.items()}),
+        curve(f"{what}, after its start", "documents", "seconds", seconds),
+        curve(what, "documents", "peak MiB", peaks),
     ]
 
 
 def curve(what: str, by: str, cost: str, costs: Costs) -> dict[str, Any]:
-    """Costs by size, and the exponent of the size that they grow with."""
+    """Costs by size, and the exponent of the size that they grow with, also of the last step."""
     return {
         "what": what, "by": by, "cost": cost, "sizes": list(costs), "costs": list(costs.values()),
-        "exponent": _line(costs)[0],
+        "exponent": _line(costs)[0], "last_exponent": _line(dict([*costs.items()][-2:]))[0],
     }  # fmt: skip
 
 

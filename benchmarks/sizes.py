@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Sizes:
 
 DEFAULT = Sizes(
     repetitions=5,
-    measurements=2,
+    measurements=5,
     analysed_texts=500,
     training_examples=64,
     items_every=8,
@@ -39,7 +39,9 @@ DEFAULT = Sizes(
     long_lengths=(256, 512, 1024, 2048),
     row_tokens=4096,
 )
-FULL = replace(DEFAULT, stage_documents=(*DEFAULT.stage_documents, 100_000, 1_000_000))
+MILLION = (100, 1000, 10_000, 100_000, 1_000_000)
+SHORTER = 10
+"""A million documents are so many times as short as those of the report."""
 QUICK = Sizes(
     repetitions=1,
     measurements=1,

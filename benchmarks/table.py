@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +33,31 @@ def ratios(results: Mapping[str, Any]) -> str:
 
 def everything(results: Mapping[str, Any]) -> str:
     """The same and the growth of cost."""
-    growth = table(
-        ["what", "cost", "exponent", "by size"],
+    return f"{ratios(results)}\n{_growth(results['curves'])}\n"
+
+
+def million(results: Mapping[str, Any]) -> str:
+    """The growth of cost to a million documents, and the machine."""
+    return f"{_growth(results['curves'])}\n\n{_machine(results['machine'])}\n"
+
+
+def _growth(curves: Sequence[Mapping[str, Any]]) -> str:
+    return table(
+        ["what", "cost", "exponent", "of the last step", "by size"],
         (
             [
                 f"{row['what']}, by {row['by']}",
                 row["cost"],
                 f"{row['exponent']:.2f}",
+                f"{row['last_exponent']:.2f}",
                 ", ".join(
                     f"{size:,}: {cost:.3g}" if cost < 100 else f"{size:,}: {cost:,.0f}"
                     for size, cost in zip(row["sizes"], row["costs"], strict=True)
                 ),
             ]
-            for row in results["curves"]
+            for row in curves
         ),
     )
-    return f"{ratios(results)}\n{growth}\n"
 
 
 def stages(results: Mapping[str, Any]) -> str:

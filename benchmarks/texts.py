@@ -13,8 +13,8 @@ from statistics import NormalDist
 from kocoref.corpus.passages import read_passages
 
 PASSAGES = Path("data/raw/passages")
-MEDIAN, SIGMA, SHORTEST, LONGEST = 315, 0.7, 50, 2048
-"""A log-normal distribution of characters, cut at both ends; its mean is 400."""
+MEDIAN, SIGMA, SHORTEST, LONGEST, MEAN = 315, 0.7, 50, 2048, 400
+"""A log-normal distribution of characters, cut at both ends, and its mean."""
 SEED = 1
 
 
@@ -47,10 +47,10 @@ def _stretch(parts: Sequence[str], first: int, length: int) -> str:
     return " ".join(rotated[: bisect_left(ends, length) + 1])[:length]
 
 
-def scrambled(count: int) -> Iterator[str]:
-    """``count`` texts of the mix, words in random order: no two are near-duplicates."""
+def scrambled(count: int, shorter: int = 1) -> Iterator[str]:
+    """``count`` texts of the mix, words in random order, so many times as short."""
     words = [word for text in passages("*") for word in text.split()]
     mean = sum(map(len, words)) / len(words) + 1
     draw = random.Random(SEED)
     for length in lengths(count):
-        yield " ".join(draw.choices(words, k=max(1, round(length / mean))))
+        yield " ".join(draw.choices(words, k=max(1, round(length / shorter / mean))))

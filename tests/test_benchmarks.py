@@ -90,9 +90,12 @@ def test_each_way_has_its_own_variables() -> None:
 
 
 def test_exponent_of_a_power_law() -> None:
-    assert scaling.curve("", "", "", {n: 5.0 * n**2 for n in (1, 3, 10)})[
-        "exponent"
-    ] == pytest.approx(2)
+    found = scaling.curve("", "", "", {n: 5.0 * n**2 for n in (1, 3, 10)} | {20: 500.0})
+    assert found["last_exponent"] == pytest.approx(0)
+    assert 1 < found["exponent"] < 2
+    square = scaling.curve("", "", "", {n: 5.0 * n**2 for n in (1, 3, 10)})
+    assert square["exponent"] == pytest.approx(2)
+    assert square["last_exponent"] == pytest.approx(2)
 
 
 def test_operations_of_a_small_model() -> None:
@@ -119,7 +122,14 @@ def test_table_of_ratios() -> None:
 
 def test_table_of_growth() -> None:
     last = table.everything(RESULTS).splitlines()[-1]
-    assert last == "| finetune, by tokens | seconds | 3.00 | 10: 1, 100: 1,000 |"
+    assert last == "| finetune, by tokens | seconds | 3.00 | 3.00 | 10: 1, 100: 1,000 |"
+
+
+def test_table_of_a_million() -> None:
+    results = {"machine": RESULTS["machine"], "curves": RESULTS["curves"]}
+    first, *_, last = table.million(results).splitlines()
+    assert first == "| what | cost | exponent | of the last step | by size |"
+    assert last.startswith("P (bf16), 2 cores")
 
 
 def test_table_goes_between_the_markers_again_and_again(tmp_path: Path) -> None:
@@ -142,7 +152,8 @@ def test_page_without_markers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("README.md", "bench"), ("benchmarks/README.md", "bench"), ("benchmarks/README.md", "repro")],
+    [("README.md", "bench")]
+    + [("benchmarks/README.md", name) for name in ("bench", "repro", "million")],
 )
 def test_pages_have_markers(path: str, name: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
@@ -221,6 +232,11 @@ def test_scrambled_texts_are_no_near_duplicates() -> None:
     from kocoref.corpus.similarity import near_duplicates, sketch
 
     assert not near_duplicates({str(i): sketch(text) for i, text in enumerate(scrambled(200))})
+
+
+def test_scrambled_texts_are_as_short_as_wanted() -> None:
+    assert mean(map(len, scrambled(1000))) == pytest.approx(400, rel=0.05)
+    assert mean(map(len, scrambled(1000, shorter=10))) == pytest.approx(40, rel=0.1)
 
 
 def test_both_ways_of_analysis_find_the_same() -> None:
