@@ -96,18 +96,26 @@ def passage_documents(
 
 @pytest.fixture(scope="session")
 def make_tiny(analyzer: Analyzer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Write a random BERT of 2 layers, 32 wide, over a vocabulary of SENTENCES; its directory."""
+    """Write a random BERT of 2 layers, 32 wide, over a vocabulary of SENTENCES; its directory.
+
+    ``more`` are texts whose words are in the vocabulary too.
+    """
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
     from kocoref.pretraining.vocabulary import build_tokenizer, build_vocabulary, count_pieces
 
     torch.set_num_threads(1)
-    analyses = [tokens for _, tokens in analyzer.analyze(SENTENCES)]
-    pieces, characters = count_pieces([*zip(SENTENCES, analyses, strict=True)] * 4)
-    vocabulary = build_vocabulary(pieces, characters, 1000)
 
-    def make(dropout: float = 0.0, length: int = 128, half: bool = False) -> Path:
+    def vocabulary_of(texts: Sequence[str]) -> list[str]:
+        analyses = [tokens for _, tokens in analyzer.analyze(texts)]
+        pieces, characters = count_pieces([*zip(texts, analyses, strict=True)] * 4)
+        return build_vocabulary(pieces, characters, 1000)
+
+    def make(
+        dropout: float = 0.0, length: int = 128, half: bool = False, more: Sequence[str] = ()
+    ) -> Path:
+        vocabulary = vocabulary_of([*SENTENCES, *more])
         directory = tmp_path_factory.mktemp("tiny")
         torch.manual_seed(0)
         config = BertConfig(

@@ -1,7 +1,8 @@
 """A Hugging Face Hub on localhost: as much of the real protocol as its clients use to read.
 
-Listings of revisions and trees, files by HEAD and GET with ``ETag`` and ``X-Repo-Commit``, errors
-with ``X-Error-Code``, repositories that are private, gated or have moved.
+Listings of revisions and trees, small files by HEAD and GET with ``ETag`` and ``X-Repo-Commit``,
+large ones on another host with ``X-Linked-Etag`` and ``X-Linked-Size``, errors with
+``X-Error-Code``, repositories that are private, gated or have moved.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 TOKEN = "hf_aSecretThatIsNeverPrinted"
 Files = dict[str, bytes]
 ACTIONS = {"resolve", "revision", "tree"}
+LARGE = (".safetensors", ".bin", ".parquet")
+"""Files that are kept in a storage of their own."""
 
 
 class Hub(ThreadingHTTPServer):
@@ -29,7 +32,8 @@ class Hub(ThreadingHTTPServer):
 
     ``gated`` and ``private`` repositories want the token; ``moved`` is old id → new id,
     ``heads`` revision → the commit it has come to since. A ``status`` other than 200 answers
-    everything. ``fetched`` are the paths of files got.
+    everything. ``fetched`` are the paths of files got, ``told_storage`` whether a token was sent to
+    the host of large ones.
     """
 
     def __init__(self) -> None:
@@ -41,12 +45,20 @@ class Hub(ThreadingHTTPServer):
         self.moved: dict[str, str] = {}
         self.heads: dict[str, str] = {}
         self.fetched: list[str] = []
+        self.stored: dict[str, tuple[str, bytes]] = {}
+        self.told_storage = False
         self.status = 200
 
     @property
     def address(self) -> str:
         """The value of HF_ENDPOINT."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def store(self, path: str, content: bytes) -> str:
+        """Keep a large file; its address, on a host of another name."""
+        key = f"/storage/{etag(content)}"
+        self.stored[key] = path, content
+        return f"http://localhost:{self.server_port}{key}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -57,6 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
+        if self.path in self.server.stored:
+            self.server.told_storage |= "Authorization" in self.headers
+            path, content = self.server.stored[self.path]
+            return self._content(path, content)
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         api = parts[0] == "api"
         parts = parts[api:]
@@ -94,9 +110,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, path: str, files: Files, sha: str) -> None:
         if path not in files:
             return self._answer(404, code="EntryNotFound", sha=sha)
+        if path.endswith(LARGE):
+            return self._answer(
+                302, tag=etag(path.encode()), sha=sha, to=self.server.store(path, files[path]),
+                large=files[path],
+            )  # fmt: skip
+        return self._content(path, files[path], sha)
+
+    def _content(self, path: str, content: bytes, sha: str = "") -> None:
         if self.command == "GET":
             self.server.fetched.append(path)
-        return self._answer(200, files[path], tag=etag(files[path]), sha=sha)
+        self._answer(200, content, tag=etag(content), sha=sha)
 
     def _json(self, value: object) -> None:
         self._answer(200, json.dumps(value).encode())
@@ -109,12 +133,15 @@ class _Handler(BaseHTTPRequestHandler):
         tag: str = "",
         sha: str = "",
         to: str = "",
+        large: bytes = b"",
     ) -> None:
         self.send_response(status)
         headers = {
             "X-Error-Code": code,
             "ETag": f'"{tag}"' if tag else "",
             "X-Repo-Commit": sha,
+            "X-Linked-Etag": f'"{etag(large)}"' if large else "",
+            "X-Linked-Size": str(len(large)) if large else "",
             "Location": to,
             "Content-Length": str(len(body)),
         }

@@ -107,6 +107,10 @@ def random_ids(checkpoint: Checkpoint, rows: int, length: int) -> Tensor:
 # ---- weights
 
 
+@pytest.mark.holds(
+    "weights of BERT, ELECTRA, RoBERTa and DeBERTa-v2, each of its real class",
+    "each is the one on disk, the head's too",
+)
 def test_every_weight_is_the_one_on_disk(directory: Path, checkpoint: Checkpoint) -> None:
     loaded = checkpoint.model.model.state_dict()
     stored = load_file(directory / "model.safetensors")
@@ -117,6 +121,10 @@ def test_every_weight_is_the_one_on_disk(directory: Path, checkpoint: Checkpoint
     assert all(loaded[key].data_ptr() in shared for key in tied)
 
 
+@pytest.mark.holds(
+    "a checkpoint of each family without its head",
+    "refused, in one line that names the weights",
+)
 def test_head_that_is_missing_is_refused(name: str, directory: Path, tmp_path: Path) -> None:
     there = copied(directory, tmp_path / "headless")
     weights = load_file(there / "model.safetensors")
@@ -253,6 +261,10 @@ ITEMS = ItemSet(
 )
 
 
+@pytest.mark.holds(
+    "WordPiece, SentencePiece and byte-level vocabularies",
+    "every measure is taken, of nouns and of names of several pieces too",
+)
 def test_every_measure_is_taken(checkpoint: Checkpoint) -> None:
     outcome = evaluate(checkpoint, ITEMS, list(MEASURES), 4096, "apposition")
     measured = outcome.measures(list(MEASURES))
@@ -347,6 +359,28 @@ def test_longer_inputs_leave_shorter_ones_as_they_were(
     assert torch.equal(logits_of(again.model.model, long), said)
 
 
+@pytest.mark.parametrize("length", [1536, 2048])
+@pytest.mark.holds(
+    "1,536 and 2,048 tokens through a model of each family that was made for 64",
+    "an answer at every token, one that the last token has a part in",
+)
+def test_lengths_of_the_report(name: str, directory: Path, length: int) -> None:
+    longer = load_checkpoint(str(directory), max_length=length)
+    encoder = Encoder(longer.tokenizer, longer.max_length)
+    encoded = encoder.masked("책 " * length, "", 1)
+    assert len(encoded.ids) == length
+    ids = random_ids(longer, 1, length)
+    said = logits_of(longer.model.model, ids)
+    assert said.shape[:2] == (1, length)
+    assert said.isfinite().all()
+    ids[0, -1] = ids[0, -1] - 1
+    assert not torch.equal(logits_of(longer.model.model, ids)[0, -2], said[0, -2])
+
+
+@pytest.mark.holds(
+    "models/base made longer, from 512 tokens to 1,536",
+    "the same to the bit on 512",
+)
 def test_longer_base_says_the_same_at_its_own_length() -> None:
     before, longer = (load_checkpoint(str(BASE), max_length=n) for n in (None, 1536))
     assert (before.max_length, longer.max_length) == (512, 1536)

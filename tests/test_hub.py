@@ -81,6 +81,10 @@ def test_copying_head_comes_from_the_hub(models: Hub) -> None:
     assert salience.detach().unique().tolist() == [0.0]
 
 
+@pytest.mark.holds(
+    "a checkpoint on a Hub, loaded twice",
+    "only safetensors and the tokenizer are fetched, and once",
+)
 def test_only_what_is_needed_is_fetched_and_once(models: Hub) -> None:
     load_checkpoint(NAME)
     assert sorted(models.fetched) == [
@@ -98,6 +102,20 @@ def test_pickled_weights_are_not_even_fetched(models: Hub) -> None:
     assert "pytorch_model.bin" not in models.fetched
 
 
+def test_token_is_not_sent_to_the_storage_of_large_files(
+    models: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    models.private.add(NAME)
+    load_checkpoint(NAME)
+    assert "model.safetensors" in models.fetched
+    assert not models.told_storage
+
+
+@pytest.mark.holds(
+    "a branch of a Hub that has gone on since it was fetched",
+    "the new commit is loaded",
+)
 def test_new_commit_of_a_branch_is_noticed(models: Hub) -> None:
     assert bias(load_checkpoint(NAME, "v1")) == 2.0
     models.models[NAME]["v1"] = models.models[NAME]["main"]
@@ -105,6 +123,10 @@ def test_new_commit_of_a_branch_is_noticed(models: Hub) -> None:
     assert bias(load_checkpoint(NAME, "v1")) == 1.0
 
 
+@pytest.mark.holds(
+    "no network after a checkpoint was fetched",
+    "it is loaded from the cache",
+)
 def test_without_a_network_the_cache_serves(models: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     load_checkpoint(NAME, "v1")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -254,6 +276,10 @@ def test_setting_of_the_report_without_a_token(stage: Stage, reported: Hub) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.holds(
+    "every key of docs/report.params.yaml against a Hub on localhost, small data and models",
+    "prepare, finetune and evaluate run",
+)
 def test_setting_of_the_report_runs(stage: Stage, reported: Hub, tmp_path: Path) -> None:
     printed = ""
     for name in ("prepare", "finetune", "measure_base", "evaluate"):
@@ -263,6 +289,7 @@ def test_setting_of_the_report_runs(stage: Stage, reported: Hub, tmp_path: Path)
         printed += done.stdout + done.stderr
         assert done.returncode == 0, done.stderr
     assert TOKEN not in printed
+    assert not reported.told_storage
     weights = (".parquet", ".bin", ".safetensors")
     assert {path for path in reported.fetched if path.endswith(weights)} == {
         "20231101.ko/train-00000-of-00001.parquet", "mrc/train-00000-of-00001.parquet",
@@ -289,4 +316,4 @@ def test_setting_of_the_report_runs(stage: Stage, reported: Hub, tmp_path: Path)
         json.loads(line)["document"]
         for line in (project / "data/prepared/items/test/lambada.jsonl").read_text().splitlines()
     ]
-    assert hidden == [f"{LAMBADA}/validation-{number}" for number in (1, 2)]
+    assert hidden == [f"lambada {LAMBADA}/validation-{number}" for number in (1, 2)]

@@ -20,7 +20,9 @@ def test_every_kind_of_trial_has_its_claims() -> None:
         f"test_{name}.py"
         for name in (
             "cluster",
+            "families",
             "fuzz",
+            "hub",
             "interruption",
             "odd_text",
             "pipeline",
@@ -28,6 +30,7 @@ def test_every_kind_of_trial_has_its_claims() -> None:
             "runtime",
             "security",
             "storage",
+            "training",
             "verify",
             "workflows",
         )

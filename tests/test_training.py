@@ -491,6 +491,10 @@ def test_without_the_loss_of_copying_its_head_stays(train: Train, tiny: Path) ->
 # ---- batches, the anchor, precision
 
 
+@pytest.mark.holds(
+    "a step gathered from batches of one row, of a few and of all, with unlike numbers of targets",
+    "the same losses and weights but for rounding",
+)
 def test_batch_tokens_do_not_change_the_result(train: Train) -> None:
     runs = [train(workspace=str(n), batch_tokens=n, learning_rate=0.0005) for n in (1, 60, 4096)]
     for result, checkpoint in runs[1:]:
@@ -749,6 +753,10 @@ def test_state_is_kept_until_all_is_written(tiny: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("training", [True, False], ids=["a step", "a measurement"])
+@pytest.mark.holds(
+    "memory that runs out in training and in a measurement",
+    "one line that names the setting to lower",
+)
 def test_memory_that_runs_out_names_the_setting_to_lower(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, training: bool
 ) -> None:
