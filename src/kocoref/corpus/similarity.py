@@ -69,10 +69,14 @@ class Excerpts:
 
     def shared(self, found: set[int]) -> bool:
         """Whether the text with these hashes holds enough of one of them, or one enough of it."""
-        if not len(self._hashes) or len(found) < SHORTEST:
+        if len(found) < SHORTEST:
             return False
-        ours = np.isin(self._hashes, np.fromiter(found, _HASH, len(found)))
-        shared = np.bincount(self._holders[ours], minlength=len(self._sizes))
+        ours = np.fromiter(found, _HASH, len(found))
+        first, end = (np.searchsorted(self._hashes, ours, side) for side in ("left", "right"))
+        holders = end - first  # of each hash; they stand one after another
+        begin = np.repeat(first - (holders.cumsum() - holders), holders)
+        held_by = self._holders[begin + np.arange(len(begin))]
+        shared = np.bincount(held_by, minlength=len(self._sizes))
         return bool((shared > THRESHOLD * np.minimum(self._sizes, len(found))).any())
 
 
