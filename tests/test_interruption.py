@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -145,6 +146,24 @@ def test_killed_pipeline_finishes_as_if_nothing_had_happened(
     assert leftovers(pipeline) == []
 
 
+@pytest.mark.holds(
+    "DVC's cache gone after a run",
+    "dvc repro ends well, with the same bytes, and has nothing to run after that",
+)
+def test_cache_that_vanished_is_filled_again(undisturbed: dict[str, Path], pipeline: Path) -> None:
+    def dvc(*arguments: str) -> str:
+        command = ["dvc", *arguments, "prepare"]
+        done = subprocess.run(command, cwd=pipeline, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    dvc("repro")
+    shutil.rmtree(pipeline / ".dvc/cache")
+    dvc("repro")
+    assert hashes(pipeline, "prepare") == hashes(undisturbed["done"], "prepare")
+    assert "up to date" in dvc("repro")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.holds(
     "Ctrl-C and SIGTERM in finetune",
@@ -267,6 +286,50 @@ def test_full_disk_keeps_the_old_file(
     assert printed == f"error: {tmp_path / '.a.json.partial'}: No space left on device\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert "old" in path.read_text(encoding="utf-8")
+
+
+ON_A_SMALL_DISK = """
+mount -t tmpfs tmpfs "$DISK" && cp -r "$PROJECT/." "$DISK" && cd "$DISK" || exit 9
+used=$(df --block-size=1K --output=used . | tail -1)
+mount -o remount,size=$((used + 16))k "$DISK" || exit 9
+"$PYTHON" "$STAGE"
+echo $?
+mount -o remount,size=1g "$DISK"
+"$PYTHON" "$STAGE" && cp -r "$DISK/." "$PROJECT"
+"""
+"""A stage where there is room for four pages more, and then where there is enough."""
+APART = ["unshare", "--map-root-user", "--mount"]
+"""What is mounted there is seen there alone."""
+
+
+@pytest.mark.skipif(
+    subprocess.run([*APART, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=False).returncode != 0,
+    reason="no file system can be mounted here",
+)
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.holds(
+    "a disk that is full, in every stage",
+    "one line, status 2; when there is room, the bytes of an undisturbed run, nothing left over",
+)
+def test_full_disk_is_said_and_the_next_run_finishes(
+    stage: str, undisturbed: dict[str, Path], copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    project, disk = copy_of(stage), tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(
+        [*APART, "sh", "-c", ON_A_SMALL_DISK],
+        env=os.environ | {
+            "DISK": str(disk), "PROJECT": str(project), "PYTHON": sys.executable,
+            "STAGE": str(ROOT / f"src/{stage}.py"), "OMP_NUM_THREADS": "1",
+        },
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr
+    (problem,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "No space left on device" in problem
+    assert "Traceback" not in done.stderr
+    assert hashes(project, stage) == hashes(undisturbed["done"], stage)
+    assert leftovers(project) == []
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def _first_syllable(tokens: tuple[Token, ...], number: int) -> list[Token]:
 
 
 def _without_call_suffix(run: list[Token]) -> list[Token]:
-    """세영이 (세영 + the suffix of familiar names) names 세영."""
+    """세영이 (세영 + the suffix of familiar names) names 세영, which 이가 makes no subject."""
     return run[:-1] if len(run) > 1 and run[-1].tag == "XSN" and run[-1].form == "이" else run
 
 
