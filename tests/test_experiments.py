@@ -24,6 +24,7 @@ from kocoref.reporting.experiments import (
     SHOWN,
     _accuracy_figure,
     _at_5_figure,
+    _labels,
     better,
     write_page,
 )
@@ -750,6 +751,13 @@ def test_figure_of_coref_at_5_has_the_base_and_what_was_trained() -> None:
     assert points.keys() == {"base", *found(whole()).rows()} - {"none"}
     assert points["base"] == pytest.approx((50, 30))
     assert points["pronoun_plain"] == pytest.approx((70, 21))
+
+
+def test_labels_of_one_place_stand_apart() -> None:
+    places = {"a": (0.0, 0.0), "b": (0.0, 0.0), "c": (100.0, 0.0), "d": (0.0, 30.0)}
+    labels = _labels(places)
+    assert labels.items() >= {"a": (0.0, 0.0), "c": (100.0, 0.0), "d": (0.0, 30.0)}.items()
+    assert labels["b"] == pytest.approx((0, -1))
 
 
 def test_missing_results_end_with_one_line(

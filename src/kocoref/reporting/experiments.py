@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -437,17 +437,31 @@ def _at_5_figure(found: Comparison) -> Figure:
         for name, (run, *_) in found.rows().items()
         if run.seed is not None  # a row that does not train is the base
     }
-    for name, point in points.items():
-        place = 100 * point["coref_at_5"], 100 * point["antecedent_accuracy"]
-        axes.plot(*place, "o", color="#0072B2")
-        axes.annotate(name, place, xytext=(4, 3), textcoords="offset points", fontsize=7)
+    places = {
+        name: (100 * point["coref_at_5"], 100 * point["antecedent_accuracy"])
+        for name, point in points.items()
+    }
+    axes.plot(*zip(*places.values(), strict=True), "o", color="#0072B2")
+    for name, place in _labels(places).items():
+        axes.annotate(name, place, xytext=(5, -2), textcoords="offset points", fontsize=7)
     rule, value = best_trivial(found, "coref_at_5")
     axes.axvline(100 * value, color="#D55E00", linestyle="--", label=f"{rule} guess")
     axes.set_xlabel("Coref@5 (%)")
     axes.set_ylabel("Antecedent accuracy (%)")
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     figure.legend(loc="outside upper center", frameon=False)
     return figure
+
+
+def _labels(places: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Where the labels of points stand: beside their points, lower where another label is."""
+    wide, high = (np.ptp(values) for values in zip(*places.values(), strict=True))
+    taken: dict[str, tuple[float, float]] = {}
+    for name, (x, y) in sorted(places.items(), key=lambda place: -place[1][1]):
+        while any(abs(x - a) < wide / 5 and abs(y - b) < high / 30 for a, b in taken.values()):
+            y -= high / 60
+        taken[name] = x, y
+    return taken
 
 
 def _save(figure: Figure, path: Path, dpi: int) -> None:
