@@ -38,7 +38,7 @@ def main() -> None:
         "--quick", action="store_true", help="tiny and once, to see that all runs; writes nothing"
     )
     size.add_argument(
-        "--million", action="store_true", help="only: prepare on 100 to a million short documents"
+        "--million", action="store_true", help="only: prepare on 1,000 to a million short documents"
     )
     size.add_argument(
         "--repro", action="store_true", help="only: `dvc repro` from nothing in a clone, by stage"

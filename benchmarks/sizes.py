@@ -39,7 +39,7 @@ DEFAULT = Sizes(
     long_lengths=(256, 512, 1024, 2048),
     row_tokens=4096,
 )
-MILLION = (100, 1000, 10_000, 100_000, 1_000_000)
+MILLION = (1000, 10_000, 100_000, 1_000_000)
 SHORTER = 10
 """A million documents are so many times as short as those of the report."""
 QUICK = Sizes(
