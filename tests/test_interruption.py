@@ -106,8 +106,9 @@ def steps_saved(project: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def pipeline(copy_of: Callable[[str], Path]) -> Path:
-    """The small project as a DVC repository in which nothing has run."""
+def pipeline(copy_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The small project as a DVC repository in which nothing has run, and dvc at hand."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     project = copy_of("prepare")
     shutil.copytree(ROOT / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__"))
     (project / "data/raw/long").mkdir()
