@@ -92,12 +92,16 @@ def test_killed_stage_finishes_as_if_nothing_had_happened(
     whole = float((undisturbed[stage] / "seconds").read_text())
     killed, tries = 0, often(KILLS, MANY_KILLS)
     for _ in range(tries):
+        begun = time.monotonic()
         process = start(stage, project)
         process.join(chance.uniform(0.05, whole))
         process.kill()
         process.join()
-        killed += process.exitcode == -signal.SIGKILL
-    assert killed > tries / 4  # a run may be quicker than the one that was timed
+        if process.exitcode == -signal.SIGKILL:
+            killed += 1
+        else:  # the machine was busier when the stage was timed
+            whole = min(whole, time.monotonic() - begun)
+    assert killed > tries / 4
     assert_finishes_as(undisturbed, stage, project)
 
 
@@ -213,7 +217,7 @@ def test_other_stages_stop_at_once(
     project = copy_of(stage)
     process = start(stage, project)
     wait_for_handlers(process.pid or 0)
-    process.join(float((undisturbed[stage] / "seconds").read_text()) / 10)
+    process.join(min(0.2, float((undisturbed[stage] / "seconds").read_text()) / 10))
     os.kill(process.pid or 0, number)
     process.join(SECONDS)
     assert process.exitcode == 128 + number
