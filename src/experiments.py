@@ -25,6 +25,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from kocoref.commands import run_command
 from kocoref.errors import InputError
 from kocoref.files import read_json, replacing, write_json
 from kocoref.reporting.comparison import Comparison
@@ -210,7 +211,7 @@ def _reproduce() -> None:
     Raises:
         InputError: DVC failed; its messages are on standard error.
     """
-    _dvc("`dvc repro evaluate`", "repro", "evaluate")
+    run_command("`dvc repro evaluate`", "dvc", "repro", "evaluate")
 
 
 def _experiment(name: str, params: Mapping[str, Any]) -> float:
@@ -225,14 +226,9 @@ def _experiment(name: str, params: Mapping[str, Any]) -> float:
     begun = time.monotonic()
     settings = [part for key, value in params.items() for part in ("-S", f"{key}={_set(value)}")]
     subprocess.run(["dvc", "exp", "remove", name], check=False, capture_output=True)
-    _dvc(f"experiment {name}", "exp", "run", "--temp", "--name", name, *settings, "evaluate")
+    command = ("dvc", "exp", "run", "--temp", "--name", name, *settings, "evaluate")
+    run_command(f"experiment {name}", *command)
     return round((time.monotonic() - begun) / 60, 1)
-
-
-def _dvc(what: str, *arguments: str) -> None:
-    done = subprocess.run(["dvc", *arguments], check=False)
-    if done.returncode:
-        raise InputError(f"{what} failed (exit status {done.returncode}); see above")
 
 
 def _set(value: Any) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from kocoref.errors import InputError
+from kocoref.commands import run_command
 from kocoref.files import read_json
 from kocoref.stage import run_stage
 
@@ -48,20 +47,14 @@ def fresh_clone() -> Iterator[Path]:
     """A clone of what is committed, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="kocoref-") as directory:
         clone = Path(directory) / "clone"
-        _run("git", "clone", "--quiet", str(ROOT), str(clone))
+        run_command(f"git clone of {ROOT}", "git", "clone", "--quiet", str(ROOT), str(clone))
         yield clone
 
 
 def reproduced(project: Path) -> dict[str, str]:
     """The hashes of the outputs after all stages have run anew."""
-    _run("dvc", "repro", "--force", "--no-run-cache", cwd=project)
+    run_command("`dvc repro`", "dvc", "repro", "--force", "--no-run-cache", cwd=project)
     return hashes(project)
-
-
-def _run(*command: str, cwd: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=cwd, check=False)
-    if done.returncode:
-        raise InputError(f"{' '.join(command)} failed (exit status {done.returncode}); see above")
 
 
 def measured(project: Path) -> dict[str, Any]:

@@ -229,6 +229,11 @@ TALE = (
 )
 
 
+AROUND = " ".join(f"{n}번째 바다 이야기가 길게 이어진다." for n in range(200))
+LONG_TEXT = f"{AROUND} {TALE[1]} {AROUND}"
+"""A sentence of the tale in a text that is far longer."""
+
+
 def gold_tale() -> dict[str, str]:
     """A gold set of the whole tale."""
     row = {"id": "tale", "text": " ".join(TALE * 3), "clusters": [], "source": "", "license": ""}
@@ -248,11 +253,10 @@ def test_paragraphs_of_a_gold_document_are_not_trained_on(project: Path) -> None
 
 
 def test_training_passage_that_holds_gold_text_is_refused(project: Path) -> None:
-    around = " ".join(f"{n}번째 바다 이야기가 길게 이어진다." for n in range(200))
     row = {"id": "deer", "text": TALE[1], "clusters": [], "source": "", "license": ""}
     Path("gold.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     with Path("passages/train/news.txt").open("a", encoding="utf-8") as file:
-        file.write(f"\n@ tale\n{around} {TALE[1]} {around}\n")
+        file.write(f"\n@ tale\n{LONG_TEXT}\n")
     write_params(gold=[{"name": "human", "path": "gold.jsonl", "format": "spans"}])
     with pytest.raises(InputError, match=r"passages: passage tale \(train\) shares text with"):
         prepare.main()
@@ -261,8 +265,7 @@ def test_training_passage_that_holds_gold_text_is_refused(project: Path) -> None
 def test_page_that_holds_a_test_passage_is_not_trained_on(project: Path) -> None:
     with Path("passages/test/news.txt").open("a", encoding="utf-8") as file:
         file.write(f"\n@ tale\n{TALE[1]}\n")
-    around = " ".join(f"{n}번째 바다 이야기가 길게 이어진다." for n in range(200))
-    Path("web.txt").write_text(f"{around} {TALE[1]} {around}", encoding="utf-8")
+    Path("web.txt").write_text(LONG_TEXT, encoding="utf-8")
     write_params(more=[{"path": "web.txt", "format": "text"}])
     prepare.main()
     assert "사냥꾼" not in Path("data/prepared/train.jsonl").read_text(encoding="utf-8")
