@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import exp, log
 from pathlib import Path
 from statistics import linear_regression, median
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks import finetune
+from benchmarks import BASE, finetune
+from benchmarks.deberta import small_deberta
 from benchmarks.prepare import stage_cost
 from benchmarks.sizes import Sizes
 from benchmarks.texts import MEAN
@@ -24,13 +24,6 @@ from kocoref.settings import FinetuneSettings
 START_DOCUMENTS = 10
 """The stage's cost with so few documents is that of starting it."""
 PROCESSES = (1, 2)
-DEBERTA = {
-    "hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "intermediate_size": 512, "max_position_embeddings": 2048, "relative_attention": True,
-    "position_buckets": 256, "pos_att_type": ["p2c", "c2p"], "share_att_key": True,
-    "norm_rel_ebd": "layer_norm", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
-}  # fmt: skip
-"""A small DeBERTa-v2 that takes texts as long as the report's."""
 
 Costs = Mapping[int, float]
 """Cost by size."""
@@ -38,10 +31,11 @@ Costs = Mapping[int, float]
 
 def measure(sizes: Sizes) -> list[dict[str, Any]]:
     """The curves of results.json."""
-    lengths = {
-        "models/base": _by_length(None, sizes.lengths, sizes),
-        "small DeBERTa-v2": _by_length(DEBERTA, sizes.long_lengths, sizes),
-    }
+    with small_deberta() as deberta:
+        lengths = {
+            BASE: _by_length(BASE, sizes.lengths, sizes),
+            "small DeBERTa-v2": _by_length(deberta, sizes.long_lengths, sizes),
+        }
     return [
         *by_documents(sizes.stage_documents),
         *(curve(f"finetune, {name}", "tokens a text", "seconds a text", costs)
@@ -79,34 +73,25 @@ def _line(costs: Costs) -> tuple[float, float]:
     return slope, intercept
 
 
-def _by_length(deberta: Mapping[str, Any] | None, lengths: Sequence[int], sizes: Sizes) -> Costs:
+def _by_length(model: str, lengths: Sequence[int], sizes: Sizes) -> Costs:
     settings = finetune.settings_for("fp32")
     variables = arithmetic_variables(settings.reproducible, settings.threads, "fp32")
     costs: dict[int, float] = {}
     for length in lengths:
         count = max(1, sizes.row_tokens // length)
-        way = Way(train_on_length, (settings, deberta, count, length), variables)
+        way = Way(train_on_length, (settings, model, count, length), variables)
         (timed,) = alternate([way], sizes.measurements)
         costs[length] = median(one.seconds for one in timed) / count
     return costs
 
 
-def train_on_length(
-    settings: FinetuneSettings, deberta: Mapping[str, Any] | None, count: int, length: int
-) -> Work:
-    """A training step on rows of one length; by a random model where there is a configuration."""
-    accelerator, checkpoint, _ = finetune.ready(settings)
+def train_on_length(settings: FinetuneSettings, name: str, count: int, length: int) -> Work:
+    """A training step on rows of one length."""
+    accelerator, checkpoint, _ = finetune.ready(settings, name)
 
-    from transformers import DebertaV2Config, DebertaV2ForMaskedLM
-
-    from kocoref.model.checkpoint import MaskedPositionModel
     from kocoref.model.objective import Row
     from kocoref.training.loop import make_optimizer, train_step
 
-    if deberta is not None:
-        config = DebertaV2Config(vocab_size=len(checkpoint.tokenizer), **deberta)
-        model = MaskedPositionModel(DebertaV2ForMaskedLM(config))
-        checkpoint = replace(checkpoint, model=model, max_length=config.max_position_embeddings)
     random = np.random.default_rng(settings.seed)
     model = checkpoint.model.train()
     optimizer = make_optimizer(settings, model, accelerator)

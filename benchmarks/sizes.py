@@ -17,6 +17,7 @@ class Sizes:
     measurements: int
     analysed_texts: int
     training_examples: int
+    long_examples: int
     items_every: int
     resolved_texts: int
     product: int
@@ -31,6 +32,7 @@ DEFAULT = Sizes(
     measurements=5,
     analysed_texts=500,
     training_examples=64,
+    long_examples=32,
     items_every=8,
     resolved_texts=6,
     product=2048,
@@ -47,6 +49,7 @@ QUICK = Sizes(
     measurements=1,
     analysed_texts=20,
     training_examples=4,
+    long_examples=2,
     items_every=150,
     resolved_texts=1,
     product=256,

@@ -6,7 +6,8 @@
 
 FILE is a YAML list of what `prepare.gold` takes.
 
-Each row and seed is one `dvc exp run --temp`, kept as a DVC experiment named after it. A run whose
+Results of another params.yaml are not gone on from. Each row and seed is one `dvc exp run --temp`,
+kept as a DVC experiment named after it. A run whose
 code, data and params have not changed is taken from DVC's run cache, so an interrupted comparison
 goes on where it was.
 """
@@ -29,8 +30,15 @@ from kocoref.commands import run_command
 from kocoref.errors import InputError
 from kocoref.files import read_json, replacing, write_json
 from kocoref.reporting.comparison import Comparison
-from kocoref.reporting.experiments import draw, write_page
-from kocoref.settings import ExperimentsSettings, GoldSettings, load_experiments, load_gold
+from kocoref.reporting.experiments import SHOWN, draw, write_page
+from kocoref.settings import (
+    PARAMS,
+    ExperimentsSettings,
+    GoldSettings,
+    load_experiments,
+    load_gold,
+    load_sections,
+)
 from kocoref.stage import one_line_errors
 
 PLAN = Path("experiments.yaml")
@@ -39,6 +47,8 @@ PAGE = Path("docs/experiments.md")
 FIGURES = Path("docs/experiments")
 RESAMPLES = 2000
 DPI = 120
+SECTIONS = ("prepare", "finetune", "evaluate")
+"""What of params.yaml the results of every row depend on."""
 GOLD_ALONE = {"prepare.max_test_documents": 1, "evaluate.pseudo_documents": 0}
 """The test passages are measured already: on gold sets they would only take time."""
 log = logging.getLogger("experiments")
@@ -55,11 +65,26 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
     with one_line_errors():
+        if options.gold or options.write:
+            check_params()
         if options.gold:
             run_gold(load_experiments(PLAN), load_gold(options.gold))
         elif not options.write:
             run(load_experiments(PLAN))
         write(Comparison.read(RESULTS))
+
+
+def check_params() -> None:
+    """Refuse to go on from results of other params than those of params.yaml.
+
+    Raises:
+        InputError: says which file to measure again.
+    """
+    if read_json(RESULTS).get("sections") != load_sections(*SECTIONS):
+        raise InputError(
+            f"{PARAMS}: not what {RESULTS} was measured with; run `make experiments`, or put"
+            f" {', '.join(SECTIONS)} back"
+        )
 
 
 def write(comparison: Comparison) -> None:
@@ -179,7 +204,8 @@ def _asking(template: str) -> dict[str, Any]:
 def _known(plan: ExperimentsSettings) -> dict[str, Any]:
     """The results to go on from: the earlier ones that the plan still asks for."""
     known = read_json(RESULTS) if RESULTS.is_file() else {}
-    same = known.get("common") == plan.common
+    sections = load_sections(*SECTIONS)
+    same = known.get("common") == plan.common and known.get("sections") == sections
     runs = [
         run
         for run in known.get("runs", ())
@@ -193,7 +219,8 @@ def _known(plan: ExperimentsSettings) -> dict[str, Any]:
         if name in plan.templates
     }  # fmt: skip
     return known | {
-        "common": plan.common, "resamples": RESAMPLES, "runs": runs, "templates": templates,
+        "common": plan.common, "sections": sections, "resamples": RESAMPLES,
+        "runs": runs, "templates": templates if same else {},
     }  # fmt: skip
 
 
@@ -254,6 +281,11 @@ def _add(
         role: metrics["seed"].get(role, {}) | metrics["strict"].get(role, {})
         for role in (*metrics["strict"], "constant_top_5")
     }
+    if missing := [measure for measure in SHOWN if measure not in measured["base"]]:
+        raise InputError(
+            f"{', '.join(missing)}: compared in {PAGE}, but nothing in the test split is for it;"
+            " add such text, and keep evaluate.pseudo_documents above 0"
+        )
     base = _json(name, "data/predictions/base/test/counts.json")
     items = {"documents": base["documents"], "base_counts": base["counts"]}
     if any(results.get(key) != value for key, value in items.items()):

@@ -43,13 +43,20 @@ def main() -> None:
 
 
 def check(settings: FinetuneSettings) -> None:
-    """Refuse combinations of settings that would train on nothing.
+    """Refuse combinations of settings that would train on nothing, and a base that is gone by now.
 
     Raises:
         InputError: names the keys that do not go together.
     """
     from kocoref.errors import InputError
 
+    outs = FINETUNED.resolve(), CHECKPOINTS.resolve()
+    base = Path(settings.base).resolve()
+    if any(out in (base, *base.parents) for out in outs):
+        raise InputError(
+            f"finetune.base is {settings.base}, an output of this stage, which DVC removes before"
+            " it runs: `dvc checkout` brings it back; copy it elsewhere and name the copy"
+        )
     if settings.option == "none":
         return
     if settings.mlm_weight == 0 and (settings.replay or settings.option == "entity_unlabelled"):
@@ -162,6 +169,11 @@ def train(settings: FinetuneSettings) -> None:
             accelerator,
             workspace,
             interrupted,
+        )
+    if state.examples and not state.tokens:
+        raise InputError(
+            "finetune: no example had anything to learn from by these weights (target_weight,"
+            " nouns_weight, rank_weight, copy_weight, mlm_weight); raise one that fits the data"
         )
     accelerator.wait_for_everyone()  # all have read the state, which is now dropped
     if accelerator.is_main_process:

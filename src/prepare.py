@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, tee
@@ -25,7 +25,7 @@ from kocoref.corpus.mentions import without_particles
 from kocoref.corpus.names import NameLexicon, swap_names
 from kocoref.corpus.reading import read_chosen, read_split_passages, read_with_splits
 from kocoref.corpus.similarity import Excerpts, Sketch, hashes, pack, sketch
-from kocoref.corpus.splits import SPLITS, Split, assert_disjoint, split_documents
+from kocoref.corpus.splits import SPLITS, Split, assert_disjoint, sampled, split_documents
 from kocoref.errors import InputError
 from kocoref.examples.items import AntecedentItem, ItemMaker, ItemSet, make_items, write_items
 from kocoref.examples.lambada import read_lambada
@@ -86,7 +86,7 @@ def choose(
     ``foreign`` are texts by name that come from elsewhere and are for evaluation.
 
     Raises:
-        InputError: an id is used twice, evaluation text is in training text, or there is no
+        InputError: an id is used twice, evaluation text is in training passages, or there is no
             training document.
     """
     sketches: dict[str, Sketch] = {}
@@ -96,7 +96,7 @@ def choose(
     sketching = partial(sketched, excerpts=Excerpts(kept_apart))
     for source in settings.sources:
         for name, known, made, shares in each(sketching, read_with_splits(source, counts)):
-            if name in sketches or name in left_out:
+            if name in sketches or name in left_out or name in foreign:
                 raise InputError(
                     f"{source.path}: document id {name} is used twice;"
                     " rename the file, or give its rows ids of their own"
@@ -125,12 +125,28 @@ def choose(
             chosen[its_split].append(name)
     limits = settings.max_validation_documents, settings.max_test_documents
     for split, limit in zip(HELD_OUT, limits, strict=True):
-        counts[f"{split}_left_out"] = max(0, len(chosen[split]) - limit)
-        del chosen[split][limit:]
+        kept = sampled(chosen[split], limit, fixed, settings.seed)
+        counts[f"{split}_left_out"] = len(chosen[split]) - len(kept)
+        chosen[split] = kept
+    raw = [name for split in HELD_OUT for name in chosen[split] if name not in fixed]
+    if raw:  # of passages, gold and LAMBADA items it is seen above
+        shared = sharing(settings, chosen["train"], raw)
+        counts["shares_evaluation_text"] += len(shared)
+        chosen["train"] = [name for name in chosen["train"] if name not in shared]
     if not chosen["train"]:
-        raise InputError("prepare: no training document; lower validation_share and test_share")
+        raise InputError(
+            "prepare: no training document; lower validation_share and test_share, or add text that"
+            " is not in the evaluation text"
+        )
     assert_disjoint(sketches, {**chosen, "gold": list(foreign)})
     return chosen
+
+
+def sharing(settings: PrepareSettings, names: Sequence[str], held_out: Sequence[str]) -> set[str]:
+    """Which of these documents share text with one of those held out."""
+    apart = Excerpts(document.text for document in read_chosen(settings.sources, held_out))
+    found = ((document, None) for document in read_chosen(settings.sources, names))
+    return {name for name, _, _, shares in each(partial(sketched, excerpts=apart), found) if shares}
 
 
 def held_out_passages(settings: PrepareSettings) -> Iterator[str]:

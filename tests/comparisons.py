@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kocoref.reporting.comparison import Comparison
+from kocoref.settings import load_sections
 
-DOCUMENTS = ["a", "b", "c", "d"]
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+DOCUMENTS = ["a", "b", "c", "d", "e", "f"]
 RESAMPLES = 199
 HIT_MEASURES = {
     "coref_at_5": "coref",
@@ -34,7 +37,8 @@ def counts_of(measures: dict[str, float]) -> dict[str, list[float]]:
         found[f"{prefix}_hits"] = [100 * measures[measure]] * len(DOCUMENTS)
         found[f"{prefix}_items"] = [100] * len(DOCUMENTS)
     true = 100 * measures["coref_f1"]  # F1 is 2 · true / (2 · true + 200 - 2 · true)
-    found |= {"true": [true] * 4, "false": [100 - true] * 4, "missed": [100 - true] * 4}
+    of_f1 = {"true": [true], "false": [100 - true], "missed": [100 - true]}
+    found |= {name: values * len(DOCUMENTS) for name, values in of_f1.items()}
     found["pseudo_bits"] = [10 * measures["pseudo_bpc"]] * len(DOCUMENTS)
     found["pseudo_characters"] = [10] * len(DOCUMENTS)
     return found
@@ -58,6 +62,7 @@ def comparison_of(*runs: dict[str, Any]) -> dict[str, Any]:
     """A file of these runs."""
     return {
         "common": {"finetune.max_examples": 640},
+        "sections": load_sections("prepare", "finetune", "evaluate", path=PARAMS),
         "resamples": RESAMPLES,
         "documents": DOCUMENTS,
         "base": LEVEL,

@@ -12,7 +12,12 @@ from comparisons import DOCUMENTS, RESAMPLES, comparison_of, found, run_of, whol
 
 from kocoref.errors import InputError
 from kocoref.evaluation.measures import Outcome
-from kocoref.evaluation.significance import bootstrap_values, interval, paired_bootstrap
+from kocoref.evaluation.significance import (
+    bootstrap_values,
+    documents_with_items,
+    interval,
+    paired_bootstrap,
+)
 from kocoref.files import write_json
 from kocoref.reporting.comparison import Comparison
 
@@ -27,13 +32,13 @@ def hits(row: str, seed: int | None, *values: float) -> dict[str, Any]:
 
 @pytest.fixture
 def three() -> Comparison:
-    """Two seeds of one row and one of another; the base is right in half of two documents."""
+    """Two seeds of one row and one of another; the base is right in half of three documents."""
     value = comparison_of(
-        hits("pronoun", 1, 1, 1, 0, 0),
-        hits("entity", 1, 0, 0, 0, 1),
-        hits("pronoun", 2, 1, 0, 0, 0),
+        hits("pronoun", 1, 1, 1, 1, 0, 0, 0),
+        hits("entity", 1, 0, 0, 0, 0, 0.5, 1),
+        hits("pronoun", 2, 1, 0.5, 0, 0, 0, 0),
     )
-    base = hits("base", None, 0.5, 0.5, 0, 0)
+    base = hits("base", None, 0.5, 0.5, 0.5, 0, 0, 0)
     return found(value | {"base": base["measures"], "base_counts": base["counts"]})
 
 
@@ -54,27 +59,27 @@ def test_mean_and_spread_over_seeds(three: Comparison) -> None:
 
 
 def resampled(shares: list[float]) -> Any:
-    """The mean of some shares over each resample of four documents of one size."""
-    picks = np.random.default_rng(1).multinomial(4, [0.25] * 4, size=RESAMPLES)
-    return picks @ np.array(shares) / 4
+    """The mean of some shares over each resample of six documents of one size."""
+    picks = np.random.default_rng(1).multinomial(6, [1 / 6] * 6, size=RESAMPLES)
+    return picks @ np.array(shares) / 6
 
 
 def test_difference_from_the_base(three: Comparison) -> None:
     difference = three.against_base("pronoun", "copy_accuracy")
-    # The mean of the seeds by document minus the base: 1 - 0.5, 0.5 - 0.5, 0, 0.
+    # The mean of the seeds by document minus the base: 1 - 0.5, 0.75 - 0.5, 0.5 - 0.5, 0.
     assert difference["difference"] == pytest.approx(0.375 - 0.25)
-    values = resampled([0.5, 0, 0, 0])
+    values = resampled([0.5, 0.25, 0, 0, 0, 0])
     assert difference["low"] == pytest.approx(np.quantile(values, 0.025))
     assert difference["high"] == pytest.approx(np.quantile(values, 0.975))
-    none = (values == 0).sum()  # resamples without the first document
-    assert 30 < none < 100
+    none = (values == 0).sum()  # resamples without the first two documents
+    assert 5 < none < 40
     assert difference["p_value"] == pytest.approx(2 * (none + 1) / (RESAMPLES + 1))
 
 
 def test_difference_of_two_rows(three: Comparison) -> None:
     difference = three.against_row("pronoun", "entity", "copy_accuracy")
-    # By document 1, 0.5, 0 and 0 minus 0, 0, 0 and 1.
-    values = resampled([1, 0.5, 0, -1])
+    # By document 1, 0.75, 0.5 and zeros minus zeros, 0.5 and 1.
+    values = resampled([1, 0.75, 0.5, 0, -0.5, -1])
     assert difference["difference"] == pytest.approx(0.375 - 0.25)
     assert difference["low"] == pytest.approx(np.quantile(values, 0.025))
     assert difference["high"] == pytest.approx(np.quantile(values, 0.975))
@@ -150,20 +155,45 @@ def test_interval_by_hand() -> None:
     # 0, 1, … 40 in fortieths: the 2.5 % and 97.5 % quantiles are the second and the last but one.
     values = np.arange(41) / 40
     # One value is not above zero: 2 · (1 + 1) / (41 + 1).
-    assert interval(0.5, values) == {
+    assert interval(0.5, values, 6) == {
         "difference": 0.5,
         "low": pytest.approx(0.025),
         "high": pytest.approx(0.975),
         "p_value": pytest.approx(4 / 42),
     }
-    assert interval(-0.5, -values)["p_value"] == pytest.approx(4 / 42)
-    assert interval(0.0, np.zeros(41))["p_value"] == 1
+    assert interval(-0.5, -values, 6)["p_value"] == pytest.approx(4 / 42)
+    assert interval(0.0, np.zeros(41), 6)["p_value"] == 1
+
+
+@pytest.mark.parametrize("difference", [0.5, -0.5])
+@pytest.mark.parametrize("documents", [0, 1, 5])
+def test_few_documents_show_nothing(difference: float, documents: int) -> None:
+    # Of one document every resample is the same: its interval would be a point.
+    values = np.full(41 if documents else 0, difference)
+    assert interval(difference, values, documents) == {
+        "difference": difference,
+        "low": min(difference, 0),
+        "high": max(difference, 0),
+        "p_value": 1,
+    }
+
+
+def test_documents_that_count_are_those_with_items() -> None:
+    one, other = outcome(1, 0, 0), Outcome()
+    other.add("z", copy_hits=1, copy_items=1)
+    one.add("y", lambada_hits=1, lambada_items=1)
+    one.add("x", coref_hits=1, coref_items=1)
+    assert documents_with_items([one, other], "copy_accuracy") == 4
+    assert documents_with_items([one, other], "lambada_at_1") == 1
+    assert documents_with_items([one, other], "score") == 2
+    assert documents_with_items([one, other], "pseudo_bpc") == 0
 
 
 def test_resampled_values_are_of_the_resampled_documents() -> None:
-    values = bootstrap_values(outcome(1, 0, 0, 1), DOCUMENTS, "copy_accuracy", RESAMPLES, 1)
+    made = outcome(1, 0, 0, 1, 0, 1)
+    values = bootstrap_values(made, DOCUMENTS, "copy_accuracy", RESAMPLES, 1)
     assert values.shape == (RESAMPLES,)
-    assert values == pytest.approx(resampled([1, 0, 0, 1]))
+    assert values == pytest.approx(resampled([1, 0, 0, 1, 0, 1]))
 
 
 def test_resampled_values_of_two_outcomes_are_pairs() -> None:
@@ -184,7 +214,7 @@ def test_document_that_an_outcome_lacks_counts_nothing() -> None:
 
 
 def test_paired_bootstrap_is_the_interval_of_both() -> None:
-    one, other = outcome(1, 0, 0, 1), outcome(1, 1, 0, 0)
+    one, other = outcome(1, 0, 0, 1, 0, 1), outcome(1, 1, 0, 0, 0, 1)
     values = [bootstrap_values(o, DOCUMENTS, "copy_accuracy", 100, 7) for o in (one, other)]
-    expected = interval(0.0, values[0] - values[1])
+    expected = interval(0.0, values[0] - values[1], 6)
     assert paired_bootstrap(one, other, "copy_accuracy", 100, 7) == expected

@@ -186,6 +186,12 @@ WORD = row(1, "그는")
             "put all brackets in one",
         ),
         (
+            HEADER + row(1, "그는", "_").replace("Entity=_", "SpaceAfter=No | Entity=(e1)"),
+            3,
+            "white space around a key of the last column",
+            "remove it",
+        ),
+        (
             f"# newdoc id = a\n{row(1, '그는', '(e1)')}",
             2,
             "Entity=(e1) without a declaration",

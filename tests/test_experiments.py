@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from comparisons import LEVEL, comparison_of, counts_of, found, run_of, whole
+from comparisons import DOCUMENTS, LEVEL, PARAMS, comparison_of, counts_of, found, run_of, whole
 
 import experiments as command
 from finetune import check
@@ -146,8 +147,9 @@ def test_missing_plan(tmp_path: Path) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project, current directory."""
+    """A project with params alone, current directory."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(PARAMS, "params.yaml")
     return tmp_path
 
 
@@ -263,10 +265,10 @@ def measured(dvc: Calls, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             "metrics/training.json": TRAINING
             | {"validation": {"antecedent_mrr": len(name) / 100}, "option": "x"},
             "data/predictions/base/test/counts.json": {
-                "documents": ["a", "b", "c", "d"], "counts": counts_of(LEVEL),
+                "documents": DOCUMENTS, "counts": counts_of(LEVEL),
             },
             "data/predictions/finetuned/test/counts.json": {
-                "documents": ["a", "b", "c", "d"], "counts": counts_of(fine),
+                "documents": DOCUMENTS, "counts": counts_of(fine),
             },
         }[path]  # fmt: skip
 
@@ -302,7 +304,7 @@ def test_results_are_what_was_measured(dvc: Calls, measured: list[str]) -> None:
     command.run(SMALL)
     results = Comparison.read(command.RESULTS)
     assert results.common == SMALL.common
-    assert results.documents == ["a", "b", "c", "d"]
+    assert results.documents == DOCUMENTS
     assert results.base == LEVEL | {"antecedent_mrr": 0.44}
     assert results.base_counts == counts_of(LEVEL)
     assert results.baselines == RULES | {"constant_top_5": CONSTANT}
@@ -375,8 +377,41 @@ def test_runs_that_the_plan_no_longer_asks_for_are_dropped(
     assert [(run["row"], run["seed"]) for run in known["runs"]] == kept
 
 
+@pytest.mark.parametrize("section", command.SECTIONS)
+def test_results_of_other_params_are_not_gone_on_from(
+    earlier: dict[str, Any], section: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    params[section]["seed"] += 1
+    Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    known = command._known(SMALL)
+    assert (known["runs"], known["templates"]) == ([], {})
+    monkeypatch.setattr(sys, "argv", ["experiments.py", "--write"])
+    with pytest.raises(SystemExit):
+        command.main()
+    with pytest.raises(InputError, match=r"params\.yaml: not what metrics/experiments\.json was"):
+        command.check_params()
+
+
+def test_measure_without_items_is_told_after_the_first_run(
+    dvc: Calls, measured: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = command._json
+
+    def without(name: str, path: str) -> Any:
+        value = deepcopy(read(name, path))
+        if path == "metrics/metrics.json":
+            del value["strict"]["base"]["pseudo_bpc"]
+        return value
+
+    monkeypatch.setattr(command, "_json", without)
+    with pytest.raises(InputError, match=r"^pseudo_bpc: compared in docs/experiments\.md, but"):
+        command.run(SMALL)
+    assert len([call for call in dvc() if call[1] == "run"]) == 1
+
+
 def test_other_items_leave_nothing_that_was_measured_before(earlier: dict[str, Any]) -> None:
-    write_json(command.RESULTS, earlier | {"documents": ["a", "b", "c", "other"]})
+    write_json(command.RESULTS, earlier | {"documents": [*DOCUMENTS[:-1], "other"]})
     with pytest.raises(InputError, match="stopped"):
         command.run(SMALL)
     results = read_json(command.RESULTS)
@@ -483,7 +518,7 @@ def test_baselines_templates_costs_and_params() -> None:
     assert line_with(cost, "| `none` |") == "| `none` | 1 | 640 | 50,000 | 1.5 |"
     params = section(text, "What the rows are")
     assert line_with(params, "| `entity` |") == "| `entity` | `finetune.option: entity` |"
-    assert "on the same 4 test passages" in text
+    assert "on the same 6 test passages" in text
     assert "All rows have `finetune.max_examples: 640` and otherwise" in text
 
 

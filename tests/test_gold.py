@@ -72,8 +72,16 @@ def test_span_of_invisible_characters_is_refused(tmp_path: Path) -> None:
     assert failure(path) == f"{path}:1: span [1, 2] has no visible character; leave it out"
 
 
+@pytest.mark.parametrize("text", ["", " ", "\u200b\u200b"])
+def test_document_without_visible_text_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.jsonl"
+    clusters = [[[0, 1]]] if text else []
+    path.write_bytes(lines({**ROW, "text": text, "clusters": clusters}))
+    assert failure(path) == f"{path}:1: a document without text; leave it out"
+
+
 def test_globs_and_compression(tmp_path: Path) -> None:
-    (tmp_path / "b.jsonl").write_bytes(lines({**ROW, "id": "b", "clusters": []}))
+    (tmp_path / "b.jsonl").write_bytes(lines({**ROW, "id": "b", "clusters": []}))  # one without
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines(ROW)))
     assert [document.id for document in read(tmp_path / "*.jsonl*")] == ["a", "b"]
 
@@ -128,6 +136,8 @@ def test_bad_file(tmp_path: Path) -> None:
     assert f"{path}: no such file" in failure(path)
     path.write_bytes(b"\n")
     assert f"{path}: no documents in it" in failure(path)
+    path.write_bytes(lines({**ROW, "clusters": []}))
+    assert failure(path) == f"{path}: no chain in it; check the file and its format"
     path.write_bytes(lines(ROW) + b"{")
     assert f"{path}:2: not JSON" in failure(path)
     path.write_bytes("가".encode("cp949"))

@@ -16,6 +16,7 @@ import prepare
 from kocoref.corpus.document import Document
 from kocoref.corpus.reading import read_chosen
 from kocoref.corpus.similarity import near_duplicates, sketch
+from kocoref.corpus.sources import json_lines
 from kocoref.errors import InputError
 from kocoref.examples.items import read_items
 from kocoref.files import read_json
@@ -157,17 +158,33 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_params(gold: Sequence[dict[str, str]] = (), more: Sequence[dict[str, str]] = ()) -> None:
+def write_params(
+    gold: Sequence[dict[str, str]] = (),
+    more: Sequence[dict[str, str]] = (),
+    lambada: dict[str, str] | None = None,
+    first: bool = False,
+    limit: int = 400,
+) -> None:
+    """The passages and ``more``, which may come first; ``limit`` documents for testing."""
     sections = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    passages = [{"path": "passages", "format": "passages"}]
     sections["prepare"] |= {
-        "sources": [{"path": "passages", "format": "passages"}, *more],
+        "sources": [*more, *passages] if first else [*passages, *more],
         "gold": list(gold),
+        "lambada": lambada,
         "name_swaps": 0,
+        "max_validation_documents": limit,
+        "max_test_documents": limit,
     }
     Path("params.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
     # The stage reads names only where there are twins to make; the file is there all the same.
     Path("data/raw").mkdir(parents=True)
     Path("data/raw/names.tsv").write_text("form\tkind\n", encoding="utf-8")
+
+
+def ids_of(split: str) -> list[str]:
+    """The documents of a split that the stage has written."""
+    return [row["id"] for _, _, row in json_lines(Path(f"data/prepared/{split}.jsonl"))]
 
 
 def test_test_passage_among_the_training_passages_is_refused(project: Path) -> None:
@@ -236,7 +253,8 @@ LONG_TEXT = f"{AROUND} {TALE[1]} {AROUND}"
 
 def gold_tale() -> dict[str, str]:
     """A gold set of the whole tale."""
-    row = {"id": "tale", "text": " ".join(TALE * 3), "clusters": [], "source": "", "license": ""}
+    row = {"id": "tale", "text": " ".join(TALE * 3), "clusters": [[[16, 19]]],
+           "source": "", "license": ""}  # fmt: skip
     Path("gold.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     return {"name": "human", "path": "gold.jsonl", "format": "spans"}
 
@@ -253,7 +271,7 @@ def test_paragraphs_of_a_gold_document_are_not_trained_on(project: Path) -> None
 
 
 def test_training_passage_that_holds_gold_text_is_refused(project: Path) -> None:
-    row = {"id": "deer", "text": TALE[1], "clusters": [], "source": "", "license": ""}
+    row = {"id": "deer", "text": TALE[1], "clusters": [[[4, 7]]], "source": "", "license": ""}
     Path("gold.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     with Path("passages/train/news.txt").open("a", encoding="utf-8") as file:
         file.write(f"\n@ tale\n{LONG_TEXT}\n")
@@ -280,6 +298,50 @@ def test_id_of_a_document_that_was_left_out_is_taken(project: Path) -> None:
     )
     with pytest.raises(InputError, match=r"b.jsonl: document id n is used twice"):
         prepare.main()
+
+
+@pytest.mark.parametrize("name", ["gold human tale", "lambada l"])
+def test_id_of_evaluation_text_is_taken(project: Path, name: str) -> None:
+    Path("a.jsonl").write_text(json.dumps({"id": name, "text": TALE[0]}), encoding="utf-8")
+    Path("l.jsonl").write_text(
+        json.dumps({"id": "l", "text": f"{TALE[1]} 사슴", "answer": "사슴"}), encoding="utf-8"
+    )
+    lambada = {"path": "l.jsonl", "format": "jsonl"}
+    write_params(gold=[gold_tale()], more=[{"path": "a.jsonl", "format": "jsonl"}], lambada=lambada)
+    with pytest.raises(InputError, match=f"a.jsonl: document id {name} is used twice"):
+        prepare.main()
+
+
+def test_excerpt_of_raw_evaluation_text_is_not_trained_on(project: Path) -> None:
+    # 40 stories of 30 lines, and two lines of each as a document of its own.
+    stories = {n: [f"{n}번 이야기의 {k}째 줄은 {n * 977 + k * 7919}로 시작한다." for k in range(30)]
+               for n in range(40)}  # fmt: skip
+    rows = [{"id": f"story {n}", "text": " ".join(lines)} for n, lines in stories.items()]
+    rows += [{"id": f"lines {n}", "text": " ".join(lines[17:19])} for n, lines in stories.items()]
+    Path("web.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    write_params(more=[{"path": "web.jsonl", "format": "jsonl"}])
+    prepare.main()
+    stories_of = {
+        split: {name.split()[1] for name in ids_of(split) if " " in name}
+        for split in ("train", "validation", "test")
+    }
+    held_out = stories_of["validation"] | stories_of["test"]
+    assert held_out
+    assert held_out.isdisjoint(stories_of["train"])
+    assert read_json(Path("metrics/data.json"))["read"]["shares_evaluation_text"] > 0
+
+
+def test_marked_evaluation_passages_come_before_raw_text(project: Path) -> None:
+    rows = [
+        {"id": f"r{n}", "text": f"{n * 7919}번째 글은 {n * 104729}로 끝난다."} for n in range(99)
+    ]
+    Path("web.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    write_params(more=[{"path": "web.jsonl", "format": "jsonl"}], first=True, limit=2)
+    prepare.main()
+    for split in ("validation", "test"):
+        found = ids_of(split)
+        assert f"{split}-1" in found
+        assert len(found) <= 2
 
 
 def test_gold_of_whole_words_is_read_without_particles(project: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from kocoref.errors import InputError
 from kocoref.evaluation import significance
 from kocoref.evaluation.asking import evaluate
 from kocoref.evaluation.baselines import (
@@ -439,6 +440,15 @@ def test_pronouns_of_one_text_are_copied_in_their_order(
     }  # fmt: skip
 
 
+def test_scores_that_are_no_numbers_are_an_input_error(
+    scripted: Callable[[Script], Checkpoint],
+) -> None:
+    item = antecedent_item(candidate("학생"), candidate("홍길동", gold=True))
+    model = scripted(lambda masks, mask: {"학생": float("nan")})
+    with pytest.raises(InputError, match=r"^document d: the model's scores are no numbers"):
+        evaluate(model, items(antecedent=(item,)), ["antecedent_mrr"], 512, "replace")
+
+
 def test_only_the_wanted_scorer_is_asked(scripted: Callable[[Script], Checkpoint]) -> None:
     item = antecedent_item(candidate("학생"), candidate("홍길동", gold=True))
     for scorer in ("antecedent", "copy"):
@@ -624,9 +634,9 @@ def test_difference_of_one_document_in_many_is_chance() -> None:
 
 
 def test_resamples_without_an_item_do_not_count() -> None:
-    one, other = outcome_of([1]), outcome_of([0])
+    one, other = outcome_of([1] * 6), outcome_of([0] * 6)
     for outcome in (one, other):
-        for number in range(1, 300):  # documents of other measures
+        for number in range(6, 1800):  # documents of other measures
             outcome.add(f"d{number}", lambada_hits=1, lambada_items=1)
     found = paired_bootstrap(one, other, "antecedent_accuracy", 1000, 1)
     assert (found["low"], found["high"]) == (1, 1)

@@ -214,6 +214,13 @@ def test_read_names_the_bad_row(tmp_path: Path, table: str, problem: str) -> Non
     assert str(failure.value).startswith(f"{path}{problem}")
 
 
+def test_names_in_another_encoding_are_an_input_error(tmp_path: Path) -> None:
+    path = tmp_path / "names.tsv"
+    path.write_bytes("form\tkind\n김\tfamily\n".encode("cp949"))
+    with pytest.raises(InputError, match=r"names\.tsv:2: not UTF-8 at byte 1"):
+        NameLexicon.read(path)
+
+
 def test_read(tmp_path: Path) -> None:
     path = tmp_path / "names.tsv"
     table = "form\tkind\n김\tfamily\n지안\tgiven_female\n지안\tgiven_male\n"

@@ -626,6 +626,23 @@ def test_masked_example_can_do_masked_modelling_alone(encoder: Encoder, task: Ta
     assert set(counts.values()) == {0}
 
 
+@pytest.mark.parametrize(
+    ("example", "off"),
+    [
+        (Example("d", "entity", 0, LEFT * 3, "학생", RIGHT, "학생"), "use_target"),
+        (Example("d", "pronoun", 0, LEFT * 3, "그", RIGHT, None, ("학생",)), "use_nouns"),
+    ],
+)
+def test_example_whose_only_answer_is_not_asked_for_is_masked_modelling(
+    encoder: Encoder, example: Example, off: str
+) -> None:
+    (row,) = rows_of(row_maker(encoder, use_mlm=True, **{off: False}), example)
+    counts = count_targets([row])
+    assert counts.pop("mlm") > 0
+    assert set(counts.values()) == {0}
+    assert rows_of(row_maker(encoder, **{off: False}), example) == []
+
+
 def test_masked_example_neither_ranks_nor_copies(encoder: Encoder) -> None:
     example = Example("d", "pronoun", 0, LEFT, "그", RIGHT, "학생들", ("학생", "책"))
     counts = count_targets(rows_of(row_maker(encoder), example))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from hashlib import md5
@@ -84,7 +85,32 @@ def test_documents_are_analysed_as_they_are_read() -> None:
     assert read < 300
 
 
-def test_first_documents_within_the_limits_are_kept(tmp_path: Path) -> None:
+def test_file_that_would_not_be_read_is_refused(passages: SourceSettings) -> None:
+    odd = Path(passages.path) / "train/more.TXT"
+    odd.write_text("@ d\n[1:PER 김서연]은 왔다.\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"train/more\.TXT: no file of passages, NAME\.txt"):
+        list(read_split_passages(passages))
+
+
+def test_pipe_among_the_passages_is_refused(passages: SourceSettings) -> None:
+    os.mkfifo(Path(passages.path) / "test/pipe.txt")
+    with pytest.raises(InputError, match=r"test/pipe\.txt: no file of passages"):
+        list(read_split_passages(passages))
+
+
+def test_split_of_another_name_is_refused(passages: SourceSettings) -> None:
+    (Path(passages.path) / "dev").mkdir()
+    with pytest.raises(InputError, match="dev: not one of train, validation, test; rename"):
+        list(read_split_passages(passages))
+
+
+def test_what_stands_beside_the_passages_is_left_alone(passages: SourceSettings) -> None:
+    (Path(passages.path) / "README.md").write_text("Three passages.", encoding="utf-8")
+    (Path(passages.path) / "train/.hidden").mkdir()
+    assert len(list(read_split_passages(passages))) == 3
+
+
+def test_documents_within_the_limits_are_kept(tmp_path: Path) -> None:
     rows = [{"id": f"r{i}", "text": md5(str(i).encode()).hexdigest()} for i in range(300)]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     settings = load_settings("prepare", PrepareSettings, ROOT / "params.yaml").model_copy(
@@ -95,13 +121,17 @@ def test_first_documents_within_the_limits_are_kept(tmp_path: Path) -> None:
     )  # fmt: skip
     counts: Counter[str] = Counter()
     everything = prepare.choose(settings, {}, counts)
-    assert counts == {"used": 300, "validation_left_out": 0, "test_left_out": 0}
+    assert counts == {
+        "used": 300, "shares_evaluation_text": 0, "validation_left_out": 0, "test_left_out": 0,
+    }  # fmt: skip
     limited = prepare.choose(
         settings.model_copy(update={"max_validation_documents": 3, "max_test_documents": 2}),
         {}, counts,
     )  # fmt: skip
     assert limited["train"] == everything["train"]
-    assert limited["validation"] == everything["validation"][:3]
-    assert limited["test"] == everything["test"][:2]
+    for split, limit in (("validation", 3), ("test", 2)):
+        kept = set(limited[split])
+        assert len(kept) == limit
+        assert limited[split] == [name for name in everything[split] if name in kept]
     assert counts["validation_left_out"] == len(everything["validation"]) - 3
     assert counts["test_left_out"] == len(everything["test"]) - 2

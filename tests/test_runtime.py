@@ -38,6 +38,7 @@ def test_process_starts_again_once(started: Started) -> None:
 
 NARROW = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 WIDE = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "ATEN_CPU_CAPABILITY": "avx512"}
+WIDEST = WIDE | {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_AMX"}
 
 
 @pytest.mark.holds(
@@ -46,10 +47,11 @@ WIDE = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "ATEN_CPU_CAPABILITY": "avx512
 @pytest.mark.parametrize(
     ("reproducible", "precision", "able", "expected"),
     [
-        (True, "fp32", True, NARROW | {"OMP_NUM_THREADS": "3"}),
-        (True, "bf16", True, WIDE),
-        (True, "bf16", False, NARROW),
-        (False, "fp32", True, {"OMP_NUM_THREADS": "3"}),
+        (True, "fp32", ("avx512_bf16", "amx_bf16"), NARROW | {"OMP_NUM_THREADS": "3"}),
+        (True, "bf16", ("avx512_bf16",), WIDE),
+        (True, "bf16", ("avx512_bf16", "amx_bf16"), WIDEST),
+        (True, "bf16", (), NARROW),
+        (False, "fp32", ("avx512_bf16",), {"OMP_NUM_THREADS": "3"}),
     ],
 )
 def test_environment(
@@ -57,10 +59,11 @@ def test_environment(
     started: Started,
     reproducible: bool,
     precision: str,
-    able: bool,
+    able: tuple[str, ...],
     expected: dict[str, str],
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": able})
+    capabilities = {name: name in able for name in ("avx512_bf16", "amx_bf16")}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **capabilities})
     fix_arithmetic(reproducible, 3, precision)
     assert os.environ == os.environ | expected | runtime.KEPT_MEMORY | {"HOME": "/"}
     assert ("MKL_CBWR" in os.environ) == reproducible

@@ -6,12 +6,14 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hub import TOKEN, Hub, commit, parquet
 from huggingface_hub import HfApi, constants
@@ -178,6 +180,10 @@ class TestParquet:
             (parquet(text=[b"a"]), ": row 1: column 'text': bytes, not a string"),
             (parquet(text=["a", "b"], id=["c", "c"]), ": row 2: id 'c' came before"),
             (parquet(text=["가" * 99])[:-9], ": not sound Parquet"),
+            (
+                parquet(text=["a"], id=pa.array([2**62], pa.timestamp("us"))),
+                ": not sound Parquet",  # a time that Python does not have
+            ),
             (b"text\n", ": not sound Parquet"),
             (b"", ": not sound Parquet"),
             (parquet(text=["", None]), ": no text in it"),
@@ -237,6 +243,29 @@ class TestFiles:
         assert f"{path}: damaged or cut short" in failure(path, "jsonl")
         written(path, b"not compressed")
         assert f"{path}: damaged or cut short" in failure(path, "jsonl")
+
+    @pytest.mark.parametrize(
+        ("suffix", "compress"), [(".xz", lzma.compress), (".bz2", bz2.compress)]
+    )
+    def test_streams_one_after_another(
+        self, tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes]
+    ) -> None:
+        one, other = (compress(lines({"text": text * 999})) for text in ("가나", "다라"))
+        path = written(tmp_path / f"x.jsonl{suffix}", one + bytes(8) + other + bytes(4))
+        assert [document.id for document in read(path, "jsonl")] == ["x-1", "x-2"]
+        for spoiled in (
+            one + bytes([other[0] ^ 1]) + other[1:],  # Python's readers would take it for the end
+            one + b"what is this",
+            one + other[:-9],
+        ):
+            written(path, spoiled)
+            assert f"{path}: damaged or cut short" in failure(path, "jsonl")
+
+    def test_name_that_is_not_utf8(self, tmp_path: Path) -> None:
+        (tmp_path / os.fsdecode("가.jsonl".encode("cp949"))).write_bytes(lines({"text": "가"}))
+        message = failure(tmp_path / "*.jsonl", "jsonl")
+        assert message.endswith("a name that is not UTF-8; rename it")
+        assert message.isascii()
 
     def test_glob_is_sorted_and_recursive(self, tmp_path: Path) -> None:
         for name in ("b/y.jsonl", "a/z.jsonl", "a/c/x.jsonl"):

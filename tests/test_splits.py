@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kocoref.corpus.similarity import Sketch, pack, sketch
-from kocoref.corpus.splits import SPLITS, Split, assert_disjoint, groups, split_documents
+from kocoref.corpus.splits import (
+    SPLITS,
+    Split,
+    assert_disjoint,
+    groups,
+    sampled,
+    split_documents,
+)
 from kocoref.errors import InputError
 
 
@@ -94,6 +101,22 @@ def test_near_duplicates_are_never_in_two_splits(kinds: list[int], seed: int) ->
 
 
 TEXT = "홍길동은 조선의 활빈당 우두머리로 알려진 사람이다. 그는 부자의 재물을 빼앗았다."
+
+
+def test_sample_keeps_the_fixed_ones_and_the_order() -> None:
+    names = [f"d{i}" for i in range(100)]
+    kept = sampled(names, 10, {"d97", "d98", "d99", "other"}, 1)
+    assert len(kept) == 10
+    assert kept[-3:] == ["d97", "d98", "d99"]
+    assert [name for name in names if name in kept] == kept
+    assert sampled(names, 100, (), 1) == names
+    assert sampled(names, 2, names, 1) != sampled(names, 2, names, 2)
+
+
+def test_sample_is_of_all_parts() -> None:
+    names = [f"{part}{i}" for part in "abc" for i in range(200)]
+    parts = [name[0] for name in sampled(names, 60, (), 1)]
+    assert all(10 <= parts.count(part) <= 30 for part in "abc")
 
 
 def test_disjoint_splits_pass() -> None:

@@ -584,6 +584,18 @@ def test_half_precision_checkpoint_is_not_larger_than_its_base(
     )
 
 
+def test_half_precision_in_several_files_stays_half(
+    make_tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = load_checkpoint(str(make_tiny(half=True)))
+    model.save(tmp_path / "saved")
+    sharded = tmp_path / "sharded"
+    model.model.model.half().save_pretrained(sharded, max_shard_size="20KB")
+    model.tokenizer.save_pretrained(sharded)
+    assert len(list(sharded.glob("model-*.safetensors"))) > 1
+    assert load_checkpoint(str(sharded)).dtype == torch.float16
+
+
 def test_directory_without_a_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no config\.json there; is it a model directory"):
         load_checkpoint(str(tmp_path))
@@ -649,6 +661,14 @@ def test_masked_pronouns_of_other_options_without_their_losses_are_refused(optio
     keys = NO_LOSS | {"copy_weight": 1.0, "option": option, "replay": 0.0, "reading_share": 0.0}
     with pytest.raises(InputError, match="masked"):
         stage.check(settings_with(**keys))
+
+
+@pytest.mark.parametrize(
+    "base", ["models/finetuned", "./models/checkpoints/checkpoint-1", "models/x/../finetuned/"]
+)
+def test_base_that_the_stage_makes_itself_is_refused(base: str) -> None:
+    with pytest.raises(InputError, match="an output of this stage, which DVC removes before"):
+        stage.check(settings_with(base=base))
 
 
 def test_what_trains_nothing_needs_no_losses() -> None:
@@ -733,6 +753,16 @@ def test_stage_trains_as_it_is_told(
     # Half of the examples are readings: six masked pronouns, three readings twice.
     assert [isinstance(instance, Reading) for instance in phase] == [False, True] * 6
     assert (row_maker.use_rank, row_maker.use_copy, row_maker.use_mlm) == (False, True, True)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_run_that_learned_from_nothing_is_an_input_error(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kocoref.training.batching.RowMaker.rows", lambda *_: [])
+    with pytest.raises(InputError, match="no example had anything to learn from"):
+        stage.train(settings_with(base=str(tiny), max_steps=2, evaluations=1, replay=0.0))
+    assert not Path("models/finetuned").exists()
 
 
 @pytest.mark.usefixtures("prepared")

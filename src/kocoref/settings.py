@@ -22,9 +22,10 @@ _SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxother = 3, 200, 200
 """Values in messages; of a list that holds itself many times over only the beginning."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
-PositiveInt = Annotated[int, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0, lt=2**31)]
 Scalar = bool | int | float | str
 Rate = Annotated[float, Field(gt=0, le=1)]
+Threads = Annotated[int, Field(gt=0, le=1024)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """What numpy takes."""
 Template = Literal["replace", "apposition", "name_first", "namely", "here_is", "refers_to", "who"]
@@ -140,7 +141,7 @@ class FinetuneSettings(Section):
     reading_window: Annotated[int, Field(ge=50, le=20_000)]
     ranked_share: Share
     max_examples: PositiveInt
-    epochs: PositiveInt
+    epochs: Annotated[int, Field(gt=0, le=10_000)]
     max_steps: Annotated[int, Field(ge=0)]
     batch_size: PositiveInt
     batch_tokens: PositiveInt
@@ -157,7 +158,7 @@ class FinetuneSettings(Section):
     anchor_weight: Annotated[float, Field(ge=0, le=1000)]
     base_share: Share
     mask_share: Annotated[float, Field(gt=0, lt=1)]
-    evaluations: PositiveInt
+    evaluations: Annotated[int, Field(gt=0, le=10_000)]
     select_by: Literal[
         "antecedent_accuracy", "antecedent_mrr", "copy_accuracy", "copy_mrr",
         "lambada_exact", "pseudo_bpc",
@@ -167,7 +168,7 @@ class FinetuneSettings(Section):
     template: Template
     mixed_precision: Literal["fp32", "bf16", "fp16"]
     reproducible: bool
-    threads: PositiveInt
+    threads: Threads
     seed: Seed
 
 
@@ -177,10 +178,10 @@ class EvaluateSettings(Section):
     template: Template
     batch_tokens: PositiveInt
     pseudo_documents: Annotated[int, Field(ge=0)]
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     mixed_precision: Literal["fp32", "bf16"]
     reproducible: bool
-    threads: PositiveInt
+    threads: Threads
     seed: Seed
 
 
@@ -234,14 +235,27 @@ def load_settings(name: str, kind: type[AnySection], path: Path = PARAMS) -> Any
         InputError: the file or section is missing, or a key is unknown, missing, of the wrong
             type or out of range; the message names file, key, problem and value.
     """
+    return _validated(kind, _section(name, path), path, name)
+
+
+def load_sections(*names: str, path: Path = PARAMS) -> dict[str, Any]:
+    """Sections of params.yaml as they stand there.
+
+    Raises:
+        InputError: the file or a section is missing.
+    """
+    return {name: _section(name, path) for name in names}
+
+
+def _section(name: str, path: Path) -> Any:
     sections = _read_yaml(path)
     if not isinstance(sections, dict) or name not in sections:
         raise InputError(f"{path}: no section {name!r}")
-    return _validated(kind, sections[name], path, name)
+    return sections[name]
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which no key comes twice."""
+    """YAML 1.2, as DVC reads it (to PyYAML 2e-05 is a string, 0144 is 100); no key comes twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -254,12 +268,23 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# YAML 1.2, which DVC writes, has numbers without a point (2e-05); to PyYAML they are strings.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+"),
-    list("-+0123456789"),
-)
+_SCALARS = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+}
+"""How these look in YAML 1.2, and what they begin with. A number with a zero before it is none."""
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, found) for tag, found in known if tag.rpartition(":")[2] not in _SCALARS]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _name, (_pattern, _first) in _SCALARS.items():
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_name}", re.compile(f"(?:{_pattern})$"), list(_first)
+    )
 
 
 def _read_yaml(path: Path) -> Any:

@@ -60,12 +60,10 @@ def _interruptible() -> Iterator[None]:
     NumPy) may turn it into an error of its own, or go on with what it has.
     """
     _asked.clear()
-    before = {number: signal.signal(number, _interrupt) for number in STOPPING}
     try:
-        yield
+        with _handled_by(_interrupt):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if _asked:
             raise KeyboardInterrupt(_asked[0])
 
@@ -83,14 +81,20 @@ def interruption_held_back() -> Iterator[Callable[[], bool]]:
             _interrupt(number, frame)
         caught.append(number)
 
-    before = {number: signal.signal(number, hold) for number in STOPPING}
-    try:
+    with _handled_by(hold):
         yield lambda: bool(caught)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if caught:
         raise KeyboardInterrupt(caught[0])
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -152,6 +152,8 @@ def _row(line: str, where: str) -> _Row:
         raise InputError(f"{where}: an empty form; write the word, or _ for an empty node")
     number, kind, last = numbers.groups()
     misc = [item.partition("=") for item in columns[-1].split("|")]
+    if any(key != key.strip() for key, _, _ in misc):
+        raise InputError(f"{where}: white space around a key of the last column; remove it")
     if [key for key, _, _ in misc].count("Entity") > 1:
         raise InputError(f"{where}: Entity comes twice; put all brackets in one")
     return _Row(

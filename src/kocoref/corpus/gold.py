@@ -29,21 +29,26 @@ def read_gold(source: GoldSettings) -> Iterator[Document]:
 
     Raises:
         InputError: a file cannot be read, a document is not sound, an id comes twice, or there
-            is no document.
+            is no document or no chain.
     """
     read = _READERS[source.format]
-    empty = True
+    empty = unmarked = True
     pairs = (pair for file in find_files(source.path) for pair in read(file))
     found = distinct((where, _composed(document, where)) for where, document in pairs)
     for document in islice(found, source.limit):
         empty = False
+        unmarked = unmarked and not document.chains
         yield document
     if empty:
         raise InputError(f"{source.path}: no documents in it; check the file")
+    if unmarked:
+        raise InputError(f"{source.path}: no chain in it; check the file and its format")
 
 
 def _composed(document: Document, where: str) -> Document:
     found = readable(document.text)
+    if not found.text or found.text.isspace():
+        raise InputError(f"{where}: a document without text; leave it out")
 
     def composed(mention: Span) -> Span:
         start, end = found.composed(*mention)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from kocoref.corpus.document import Span
 from kocoref.corpus.passages import Mention, Passage
+from kocoref.corpus.sources import numbered_lines
 from kocoref.errors import InputError
 from kocoref.text.particles import agree, has_final
 
@@ -46,8 +47,9 @@ class NameLexicon:
         Raises:
             InputError: another first line, a row without exactly two fields, an empty or
                 padded form, an unknown kind or a repeated row; the message names file and line.
+                Or the file cannot be read.
         """
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = [line.rstrip("\r\n") for _, line in numbered_lines(path)]
         if lines[:1] != [_HEADER]:
             raise InputError(f"{path}:1: the first line must be 'form<TAB>kind'")
         kinds: defaultdict[str, set[str]] = defaultdict(set)

@@ -35,11 +35,16 @@ def read_split_passages(source: SourceSettings) -> Iterator[tuple[Passage, Split
     """The passages of a directory, and the splits that they are in.
 
     Raises:
-        InputError: there is none, or a file is not sound.
+        InputError: there is none, a file is not sound, or one would not be read.
     """
     empty = True
+    for path in Path(source.path).glob("[!.]*/"):
+        if path.name not in SPLITS:
+            raise InputError(f"{path}: not one of {', '.join(SPLITS)}; rename the directory")
     for split in SPLITS:
-        for path in sorted((Path(source.path) / split).glob("*.txt")):
+        for path in sorted((Path(source.path) / split).glob("[!.]*")):
+            if path.suffix != ".txt" or not path.is_file():
+                raise InputError(f"{path}: no file of passages, NAME.txt; move or rename it")
             for passage in read_passages(path):
                 empty = False
                 yield passage, split

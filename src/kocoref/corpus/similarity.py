@@ -22,7 +22,7 @@ SKETCH = 64
 THRESHOLD = 0.3
 """Shared part of the smaller sketch above which two documents are near-duplicates."""
 MAX_HOLDERS = 50
-"""An 8-gram in more documents than this is a stock phrase and says nothing."""
+"""Of an 8-gram in more documents than this each is compared with the first one only."""
 SHORTEST = 20
 """With fewer 8-grams a text within another may be a phrase of both."""
 Sketch = bytes
@@ -88,14 +88,14 @@ def near_duplicates(sketches: Mapping[str, Sketch]) -> list[tuple[str, str]]:
     first_with: dict[Sketch, str] = {}
     copies = [(first_with.setdefault(sketches[name], name), name) for name in sorted(sketches)]
     found = [(first, name) for first, name in copies if first != name]
-    # Each text once: what many copies of one share is no stock phrase.
+    # Each text once: its copies are in pairs already.
     names = list(first_with.values())
     found += [(names[one], names[other]) for one, other in _alike(list(first_with))]
     return sorted(found)
 
 
 def _alike(sketches: list[Sketch]) -> Iterator[tuple[int, int]]:
-    """The numbers of documents that share enough grams that are no stock phrases."""
+    """The numbers of documents that share enough grams."""
     sizes = np.array([len(of_document) // _HASH.itemsize for of_document in sketches])
     grams = np.frombuffer(b"".join(sketches), _HASH)
     ends = np.cumsum(sizes)
@@ -119,9 +119,11 @@ def _alike(sketches: list[Sketch]) -> Iterator[tuple[int, int]]:
 
 
 def _sharing(grams: NDArray[np.uint32], ends: NDArray[np.int64]) -> Iterator[_Pairs]:
-    """Every pair of documents as often as it shares a gram that is no stock phrase.
+    """Pairs of documents, as often as they share a gram.
 
-    ``grams`` are those of all documents in turn, ``ends`` where each document's end.
+    All pairs that do, but of a gram in very many documents only those with the first of them:
+    versions of one text are then each paired with the first. ``grams`` are those of all documents
+    in turn, ``ends`` where each document's end.
     """
     portions = min(255, len(grams) // _AT_ONCE + 1)
     portion_of = np.empty(len(grams), np.uint8)
@@ -130,10 +132,14 @@ def _sharing(grams: NDArray[np.uint32], ends: NDArray[np.int64]) -> Iterator[_Pa
         places = np.flatnonzero(portion_of == portion)
         # Stable: the documents that hold a gram stay in their order.
         places = places[np.argsort(grams[places], kind="stable")]
-        _, holders = np.unique(grams[places], return_counts=True)
-        places = places[np.repeat((holders > 1) & (holders <= MAX_HOLDERS), holders)]
         gram = grams[places]
         document = np.searchsorted(ends, places, side="right").astype(np.uint64)
+        _, begin, holders = np.unique(gram, return_index=True, return_counts=True)
+        many = np.repeat(holders > MAX_HOLDERS, holders)
+        first = np.repeat(document[begin], holders)
+        later = many & (first != document)
+        yield first[later] << np.uint64(32) | document[later]
+        gram, document = gram[~many], document[~many]
         for apart in range(1, MAX_HOLDERS):
             same = gram[apart:] == gram[:-apart]
             if not same.any():

@@ -7,17 +7,15 @@ only a byte order mark is left out. A row may name its ``id``, ``source`` and ``
 
 from __future__ import annotations
 
-import bz2
 import csv
 import glob
-import gzip
 import json
 import lzma
 import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
@@ -30,6 +28,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from huggingface_hub import HfApi, is_offline_mode, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from kocoref.corpus.compressed import COMPRESSED
 from kocoref.corpus.document import Document
 from kocoref.errors import InputError, one_line
 from kocoref.hub import hub_client, hub_errors
@@ -38,11 +37,6 @@ from kocoref.settings import SourceSettings
 CONVERTED = "refs/convert/parquet"
 """The revision where the Hub keeps its own Parquet form of a data set's main revision."""
 
-_COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
-    ".gz": gzip.GzipFile,
-    ".xz": lzma.LZMAFile,
-    ".bz2": bz2.BZ2File,
-}
 _ID, _SOURCE, _LICENCE = ("id",), ("source",), ("license", "licence")
 _BATCH = 1000
 _CSV_FIELD = 2**31 - 1
@@ -105,7 +99,7 @@ def find_files(path: str) -> list[Path]:
     """The file at ``path``, or the files a glob matches, sorted.
 
     Raises:
-        InputError: there is none, or ``path`` is a directory.
+        InputError: there is none, ``path`` is a directory, or a name is not in UTF-8.
     """
     if Path(path).is_file():
         return [Path(path)]
@@ -116,6 +110,11 @@ def find_files(path: str) -> list[Path]:
     if not files:
         problem = "no file matches" if glob.has_magic(path) else "no such file"
         raise InputError(f"{path}: {problem}; correct its path in params.yaml")
+    for file in files:
+        try:
+            str(file).encode()
+        except UnicodeEncodeError:
+            raise InputError(f"{str(file)!a}: a name that is not UTF-8; rename it") from None
     return files
 
 
@@ -279,7 +278,7 @@ def _file_rows(source: SourceSettings, columns: Sequence[str]) -> Iterator[_Name
 
 def _names(files: Sequence[Path]) -> list[str]:
     """The stems of files; with their directories where the stems alone are not distinct."""
-    plain = [path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path for path in files]
+    plain = [path.with_suffix("") if path.suffix.lower() in COMPRESSED else path for path in files]
     if len({path.stem for path in plain}) == len(plain):
         return [path.stem for path in plain]
     common = os.path.commonpath([path.parent for path in plain])
@@ -347,7 +346,7 @@ def _parquet_rows(path: Path, columns: Sequence[str], label: str = "") -> Iterat
     with _opened(path) as stream:
         try:
             # A compressed stream seeks by starting over, and Parquet is read from its end.
-            compressed = path.suffix.lower() in _COMPRESSED
+            compressed = path.suffix.lower() in COMPRESSED
             readable = pa.BufferReader(stream.read()) if compressed else stream
             with pq.ParquetFile(readable) as file:
                 wanted = _readable_columns(file.schema_arrow.names, columns, label)
@@ -358,7 +357,10 @@ def _parquet_rows(path: Path, columns: Sequence[str], label: str = "") -> Iterat
                         yield _Row(f"{label}: row {number}", number, values)
                 if number != file.metadata.num_rows:
                     raise pa.ArrowInvalid(f"{number} of {file.metadata.num_rows} rows")
-        except (pa.ArrowException, UnicodeDecodeError) as error:
+        except InputError:
+            raise
+        # The last two: what a date beyond Python's becomes, and text that is no UTF-8.
+        except (pa.ArrowException, OverflowError, ValueError) as error:
             problem = one_line(error)
             raise InputError(f"{label}: not sound Parquet ({problem}); fetch it again") from None
 
@@ -380,7 +382,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BufferedIOBase]:
-    compressed = _COMPRESSED.get(path.suffix.lower())
+    compressed = COMPRESSED.get(path.suffix.lower())
     try:
         with compressed(path) if compressed else path.open("rb") as file:
             yield file

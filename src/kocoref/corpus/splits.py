@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from typing import Literal
 
@@ -68,6 +68,19 @@ def split_documents(
                 else "train"
             )
     return result
+
+
+def sampled(names: Sequence[str], limit: int, fixed: Collection[str], seed: int) -> list[str]:
+    """At most so many of the names, in their order: those of ``fixed`` first, then from all over.
+
+    Which ones is a function of each name and the seed, so more names hardly change it.
+    """
+
+    def place(name: str) -> tuple[bool, bytes]:
+        return name not in fixed, blake2b(f"{seed} {name}".encode(), digest_size=8).digest()
+
+    kept = frozenset(sorted(names, key=place)[:limit])
+    return [name for name in names if name in kept]
 
 
 def assert_disjoint(sketches: Mapping[str, Sketch], splits: Mapping[str, Sequence[str]]) -> None:

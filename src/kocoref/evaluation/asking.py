@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from math import log
+from math import isfinite, log
 
+from kocoref.errors import InputError
 from kocoref.evaluation.measures import (
     COREF_K,
     Outcome,
@@ -42,6 +43,9 @@ def evaluate(
 
     ``template`` is how antecedents are asked for (:data:`TEMPLATES`). ``nouns`` is
     :func:`vocabulary_nouns` of the checkpoint's vocabulary, where already known.
+
+    Raises:
+        InputError: a score is not finite.
     """
     encoder = Encoder(checkpoint.tokenizer, checkpoint.max_length)
     outcome = Outcome()
@@ -205,6 +209,11 @@ def _copied(
 
 
 def _choose(outcome: Outcome, item: AntecedentItem, scores: Sequence[float], scorer: str) -> None:
+    if not all(map(isfinite, scores)):
+        raise InputError(
+            f"document {item.document}: the model's scores are no numbers; its training diverged:"
+            " lower finetune.learning_rate"
+        )
     hit = count_antecedent(outcome, item, scores, scorer)
     outcome.predictions.append(
         {"measure": scorer, "document": item.document, "pronoun": item.surface,

@@ -130,21 +130,24 @@ class Outcome:
         return {name: MEASURES[name](sums) for name in names if has_items(name, sums)}
 
 
+COUNTED = {
+    "lambada_at_1": ("lambada_items",),
+    "lambada_exact": ("lambada_exact_items",),
+    "coref_f1": ("coref_items",),
+    "coref_at_5": ("coref_items",),
+    "score": ("coref_items", "lambada_items"),
+    "antecedent_accuracy": ("antecedent_items",),
+    "antecedent_mrr": ("antecedent_items",),
+    "copy_accuracy": ("copy_items",),
+    "copy_mrr": ("copy_items",),
+    "pseudo_bpc": ("pseudo_characters",),
+}
+"""The columns that say how much a measure has to count, all of which it needs."""
+
+
 def has_items(measure: str, sums: Sums) -> bool:
     """Whether a measure has anything to count."""
-    needs = {
-        "lambada_at_1": ("lambada_items",),
-        "lambada_exact": ("lambada_exact_items",),
-        "coref_f1": ("coref_items",),
-        "coref_at_5": ("coref_items",),
-        "score": ("coref_items", "lambada_items"),
-        "antecedent_accuracy": ("antecedent_items",),
-        "antecedent_mrr": ("antecedent_items",),
-        "copy_accuracy": ("copy_items",),
-        "copy_mrr": ("copy_items",),
-        "pseudo_bpc": ("pseudo_characters",),
-    }
-    return all(sums.get(column) for column in needs[measure])
+    return all(sums.get(column) for column in COUNTED[measure])
 
 
 def count_coref(outcome: Outcome, item: CorefItem, predicted: Sequence[str]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kocoref.evaluation.measures import MEASURES, Outcome, has_items
+from kocoref.evaluation.measures import COUNTED, MEASURES, Outcome, has_items
+
+FEWEST_DOCUMENTS = 6
+"""With fewer even a sign test cannot reach 5 %: 2 · (1/2)⁵ = 0.06."""
 
 
 class Difference(TypedDict):
@@ -34,14 +37,30 @@ def paired_bootstrap(
     values = [
         bootstrap_values(outcome, documents, measure, resamples, seed) for outcome in (one, other)
     ]
-    return interval(whole, values[0] - values[1])
+    return interval(whole, values[0] - values[1], documents_with_items([one, other], measure))
 
 
-def interval(difference: float, resampled: NDArray[np.float64]) -> Difference:
+def documents_with_items(outcomes: Iterable[Outcome], measure: str) -> int:
+    """How many documents a measure of some outcomes counts something of."""
+    return len(
+        {
+            document
+            for outcome in outcomes
+            for document, counts in outcome.columns.items()
+            if any(counts[column] for column in COUNTED[measure])
+        }
+    )
+
+
+def interval(difference: float, resampled: NDArray[np.float64], documents: int) -> Difference:
     """A difference with the interval and p-value of its resampled values.
 
-    Resamples in which no document has an item (NaN) are left out.
+    Resamples in which no document has an item (NaN) are left out. Of fewer ``documents`` than
+    :data:`FEWEST_DOCUMENTS` nothing can be said: their interval always holds 0, with p = 1.
     """
+    if documents < FEWEST_DOCUMENTS:
+        low, high = min(difference, 0.0), max(difference, 0.0)
+        return {"difference": difference, "low": low, "high": high, "p_value": 1.0}
     resampled = resampled[~np.isnan(resampled)]
     low, high = np.quantile(resampled, [0.025, 0.975])
     tail = min((resampled <= 0).sum(), (resampled >= 0).sum())

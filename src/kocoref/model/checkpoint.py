@@ -165,7 +165,7 @@ def load_checkpoint(
         model=with_heads,
         tokenizer=tokenizer,
         max_length=longest_input(model, tokenizer),
-        dtype=_stored_dtype(directory) or torch.float32,
+        dtype=_stored_dtype(directory),
     )
 
 
@@ -178,6 +178,11 @@ def _local_copy(name: str, revision: str | None) -> Path:
     if local.is_dir() or name.startswith((".", "/", "models/")):
         if not (local / "config.json").is_file():
             raise InputError(f"checkpoint {name}: no config.json there; is it a model directory?")
+        if not any(local.glob("*.safetensors")):
+            raise InputError(
+                f"checkpoint {name}: no safetensors there, and other files can run code; save the"
+                " model again with save_pretrained"
+            )
         return local
     client = hub_client()
     with hub_errors(f"checkpoint {name}", revision or "main", "checkpoint"):
@@ -230,14 +235,14 @@ def _load_copying(name: str, model: MaskedPositionModel, directory: Path) -> Non
             ) from None
 
 
-def _stored_dtype(directory: Path) -> torch.dtype | None:
+def _stored_dtype(directory: Path) -> torch.dtype:
     from safetensors import safe_open
 
-    path = directory / "model.safetensors"
-    if not path.is_file():
-        return None
-    with safe_open(path, "pt") as file:
-        kinds = {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
+    kinds = set()
+    for path in directory.glob("*.safetensors"):
+        if path.name != COPYING:
+            with safe_open(path, "pt") as file:
+                kinds |= {file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
     if kinds == {"F16"}:
         return torch.float16
     return torch.bfloat16 if kinds == {"BF16"} else torch.float32

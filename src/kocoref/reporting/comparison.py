@@ -12,7 +12,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kocoref.errors import InputError
 from kocoref.evaluation.measures import MEASURES, Outcome
 from kocoref.evaluation.measuring import outcome_of
-from kocoref.evaluation.significance import Difference, bootstrap_values, interval
+from kocoref.evaluation.significance import (
+    Difference,
+    bootstrap_values,
+    documents_with_items,
+    interval,
+)
 from kocoref.files import read_json
 
 Counts = dict[str, list[float]]
@@ -131,4 +136,5 @@ class Comparison(BaseModel):
         def whole(outcomes: Sequence[Outcome]) -> float:
             return float(np.mean([MEASURES[measure](o.sums()) for o in outcomes]))
 
-        return interval(whole(ours) - whole(others), values(ours) - values(others))
+        documents = documents_with_items([*ours, *others], measure)
+        return interval(whole(ours) - whole(others), values(ours) - values(others), documents)

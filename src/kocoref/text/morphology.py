@@ -43,15 +43,15 @@ Analysis = tuple[tuple[tuple[int, int], ...], tuple[Token, ...]]
 class Readable(NamedTuple):
     """A text as Kiwi can read it, and where each of its characters stands in the text as it was.
 
-    ``places`` is empty where the two are equal.
+    ``places`` is None where the two are equal.
     """
 
     text: str
-    places: Sequence[tuple[int, int]] = ()
+    places: Sequence[tuple[int, int]] | None = None
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """A span of ``text`` in characters of the text as it was."""
-        if not self.places:
+        if self.places is None:
             return start, end
         if start == end:
             first = self.places[start][0] if start < len(self.places) else self.places[-1][1]
@@ -63,7 +63,7 @@ class Readable(NamedTuple):
 
         Where that is nothing, the start is not before the end.
         """
-        if not self.places:
+        if self.places is None:
             return start, end
         first = bisect_right(self.places, start, key=itemgetter(1))
         return first, bisect_left(self.places, end, key=itemgetter(0))
@@ -132,7 +132,7 @@ def _analysis(found: Readable, edges: Sequence[int], parts: Sequence[Any]) -> An
         for token in part:
             start = edge + token.start
             end = start + token.len
-            if found.places:
+            if found.places is not None:
                 start, end = found.original(start, end)
             tokens.append(Token(token.form, token.tag, start, end))
             if token.sent_position != last:

@@ -46,14 +46,16 @@ class RowMaker:
     def _masked(self, example: Example, random: np.random.Generator, unit: int) -> list[Row]:
         """A row for each number of masks that the answers need.
 
-        Masked modelling of the same text is added to the first of them, away from its masks.
+        Masked modelling of the same text is added to the first of them, away from its masks; it
+        is all there is where no answer is asked for.
         """
-        if example.task == "entity_unlabelled" or not (self.use_target or self.use_nouns):
+        left = example.left
+        asked = self.use_target and example.target, self.use_nouns and example.nouns
+        if not any(asked):
             if not self.use_mlm:
                 return []
-            encoded = self.encoder.masked(example.left, example.right, 1)
+            encoded = self.encoder.masked(left, example.right, 1)
             return [self._with_mlm(Row(encoded.ids), encoded.places, random)]
-        left = example.left
         target = self._known(example.target or "", left) if self.use_target else ()
         nouns = self._noun_ids(example.nouns, left) if self.use_nouns else ()
         made: list[Row] = []
