@@ -312,6 +312,10 @@ def test_id_of_evaluation_text_is_taken(project: Path, name: str) -> None:
         prepare.main()
 
 
+@pytest.mark.holds(
+    "raw text of which parts are documents of their own, over all splits",
+    "no part of an evaluation document is trained on; what is left out is counted",
+)
 def test_excerpt_of_raw_evaluation_text_is_not_trained_on(project: Path) -> None:
     # 40 stories of 30 lines, and two lines of each as a document of its own.
     stories = {n: [f"{n}번 이야기의 {k}째 줄은 {n * 977 + k * 7919}로 시작한다." for k in range(30)]

@@ -90,6 +90,7 @@ def test_text_like_many_copies_of_one_is_found() -> None:
     assert ("d000", "e") in found
 
 
+@pytest.mark.holds("60 versions of one text", "each is a near-duplicate of the first")
 @pytest.mark.parametrize("versions", [MAX_HOLDERS - 10, MAX_HOLDERS + 10])
 def test_versions_of_one_text_are_like_the_first(versions: int) -> None:
     texts = {f"d{i:03}": TEXT.replace("조선", f"{i * 7919}국") + OTHER for i in range(versions)}
