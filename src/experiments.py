@@ -221,6 +221,7 @@ def _known(plan: ExperimentsSettings) -> dict[str, Any]:
     return known | {
         "common": plan.common, "sections": sections, "resamples": RESAMPLES,
         "runs": runs, "templates": templates if same else {},
+        "gold": known.get("gold", {}) if same else {},
     }  # fmt: skip
 
 

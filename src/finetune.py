@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def check(settings: FinetuneSettings) -> None:
-    """Refuse combinations of settings that would train on nothing, and a base that is gone by now.
+    """Refuse combinations of settings that would train on nothing, and what is no base.
 
     Raises:
         InputError: names the keys that do not go together.
@@ -170,7 +170,8 @@ def train(settings: FinetuneSettings) -> None:
             workspace,
             interrupted,
         )
-    if state.examples and not state.tokens:
+    losses = [row[name] for row in state.training for name in row if name.startswith("loss_")]
+    if losses and all(loss is None for loss in losses):
         raise InputError(
             "finetune: no example had anything to learn from by these weights (target_weight,"
             " nouns_weight, rank_weight, copy_weight, mlm_weight); raise one that fits the data"

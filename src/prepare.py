@@ -2,7 +2,8 @@
 
 Reads the section `prepare` of params.yaml. Every text is analysed once; documents are split,
 near-duplicates kept together; evaluation items are cut with their masks fixed. Text is read once
-to split it and once for each split, so that memory hardly grows with the number of documents.
+to split it and once for each split, raw text twice more where some of it is held out, so that
+memory hardly grows with the number of documents.
 With DASK_SCHEDULER_ADDRESS in the environment the workers of that cluster do the analysis.
 """
 
@@ -128,11 +129,8 @@ def choose(
         kept = sampled(chosen[split], limit, fixed, settings.seed)
         counts[f"{split}_left_out"] = len(chosen[split]) - len(kept)
         chosen[split] = kept
-    raw = [name for split in HELD_OUT for name in chosen[split] if name not in fixed]
-    if raw:  # of passages, gold and LAMBADA items it is seen above
-        shared = sharing(settings, chosen["train"], raw)
-        counts["shares_evaluation_text"] += len(shared)
-        chosen["train"] = [name for name in chosen["train"] if name not in shared]
+    if any(name not in fixed for split in HELD_OUT for name in chosen[split]):
+        part_raw_text(settings, chosen, fixed, counts)
     if not chosen["train"]:
         raise InputError(
             "prepare: no training document; lower validation_share and test_share, or add text that"
@@ -142,9 +140,30 @@ def choose(
     return chosen
 
 
-def sharing(settings: PrepareSettings, names: Sequence[str], held_out: Sequence[str]) -> set[str]:
-    """Which of these documents share text with one of those held out."""
-    apart = Excerpts(document.text for document in read_chosen(settings.sources, held_out))
+def part_raw_text(
+    settings: PrepareSettings,
+    chosen: dict[str, list[str]],
+    fixed: Collection[str],
+    counts: Counter[str],
+) -> None:
+    """Leave out raw text of which a part would be trained on and another asked for.
+
+    What is held out of it is known only now; passages, gold and LAMBADA items are seen above.
+    Training passages stay, and what shares with them is not asked for.
+    """
+    marked = [name for name in chosen["train"] if name in fixed]
+    trained = [name for name in chosen["train"] if name not in fixed]
+    asked = [name for split in HELD_OUT for name in chosen[split] if name not in fixed]
+    left_out = sharing(settings, asked, marked)
+    left_out |= sharing(settings, trained, [name for name in asked if name not in left_out])
+    counts["shares_evaluation_text"] += len(left_out)
+    for split in SPLITS:
+        chosen[split] = [name for name in chosen[split] if name not in left_out]
+
+
+def sharing(settings: PrepareSettings, names: Sequence[str], others: Sequence[str]) -> set[str]:
+    """Which of these documents share text with one of the others."""
+    apart = Excerpts(document.text for document in read_chosen(settings.sources, others))
     found = ((document, None) for document in read_chosen(settings.sources, names))
     return {name for name, _, _, shares in each(partial(sketched, excerpts=apart), found) if shares}
 

@@ -94,10 +94,10 @@ def log_of(stage: str, project: Path) -> str:
 
 
 def _stage(stage: str, project: str, environment: dict[str, str]) -> None:
-    from kocoref.runtime import KEPT_MEMORY
+    from kocoref.runtime import MEMORY_VARIABLES
 
     os.chdir(project)
-    os.environ.update(_FIXED | KEPT_MEMORY | environment)
+    os.environ.update(_FIXED | MEMORY_VARIABLES | environment)
     log = os.open(
         f"{stage}{environment.get('RANK', '')}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     )

@@ -385,7 +385,7 @@ def test_results_of_other_params_are_not_gone_on_from(
     params[section]["seed"] += 1
     Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     known = command._known(SMALL)
-    assert (known["runs"], known["templates"]) == ([], {})
+    assert (known["runs"], known["templates"], known["gold"]) == ([], {}, {})
     monkeypatch.setattr(sys, "argv", ["experiments.py", "--write"])
     with pytest.raises(SystemExit):
         command.main()

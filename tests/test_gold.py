@@ -137,7 +137,7 @@ def test_bad_file(tmp_path: Path) -> None:
     path.write_bytes(b"\n")
     assert f"{path}: no documents in it" in failure(path)
     path.write_bytes(lines({**ROW, "clusters": []}))
-    assert failure(path) == f"{path}: no chain in it; check the file and its format"
+    assert failure(path) == f"{path}: no chain in what is read; check its format and limit"
     path.write_bytes(lines(ROW) + b"{")
     assert f"{path}:2: not JSON" in failure(path)
     path.write_bytes("가".encode("cp949"))

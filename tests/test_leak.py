@@ -17,6 +17,7 @@ from kocoref.corpus.document import Document
 from kocoref.corpus.reading import read_chosen
 from kocoref.corpus.similarity import near_duplicates, sketch
 from kocoref.corpus.sources import json_lines
+from kocoref.corpus.splits import split_documents
 from kocoref.errors import InputError
 from kocoref.examples.items import read_items
 from kocoref.files import read_json
@@ -333,6 +334,23 @@ def test_excerpt_of_raw_evaluation_text_is_not_trained_on(project: Path) -> None
     assert held_out
     assert held_out.isdisjoint(stories_of["train"])
     assert read_json(Path("metrics/data.json"))["read"]["shares_evaluation_text"] > 0
+
+
+def test_raw_evaluation_text_that_shares_with_a_training_passage_is_not_asked(
+    project: Path,
+) -> None:
+    # A page around the passage that would be in the test split by its id.
+    with Path("passages/train/news.txt").open("a", encoding="utf-8") as file:
+        file.write(f"\n@ tale\n{TALE[1]}\n")
+    alone = ({f"page {number}": sketch(LONG_TEXT)} for number in range(1000))
+    name = next(n for page in alone for n, split in split_documents(page, {}, 0.02, 0.05, 1).items()
+                if split == "test")  # fmt: skip
+    Path("web.jsonl").write_text(json.dumps({"id": name, "text": LONG_TEXT}), encoding="utf-8")
+    write_params(more=[{"path": "web.jsonl", "format": "jsonl"}])
+    prepare.main()
+    assert ids_of("test") == ["test-1"]
+    assert "tale" in ids_of("train")
+    assert read_json(Path("metrics/data.json"))["read"]["shares_evaluation_text"] == 1
 
 
 def test_marked_evaluation_passages_come_before_raw_text(project: Path) -> None:

@@ -65,7 +65,7 @@ def test_environment(
     capabilities = {name: name in able for name in ("avx512_bf16", "amx_bf16")}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, **capabilities})
     fix_arithmetic(reproducible, 3, precision)
-    assert os.environ == os.environ | expected | runtime.KEPT_MEMORY | {"HOME": "/"}
+    assert os.environ == os.environ | expected | runtime.MEMORY_VARIABLES | {"HOME": "/"}
     assert ("MKL_CBWR" in os.environ) == reproducible
 
 

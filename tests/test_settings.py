@@ -300,7 +300,10 @@ def test_learning_rate_that_dvc_writes_is_a_number(
     assert load_settings("finetune", FinetuneSettings, params).learning_rate == float(value)
 
 
-@pytest.mark.parametrize("value", ["2", "0.5", "1e3", ".5", "-1", "true", "yes", "0144", "1:40"])
+@pytest.mark.parametrize(
+    "value",
+    ["2", "0.5", "1e3", ".5", "-1", "1_000", "0x10", "1_0.5", "true", "yes", "0144", "1:40"],
+)
 def test_value_is_what_dvc_reads(value: str, params: Path, sections: dict[str, Any]) -> None:
     """DVC reads YAML 1.2, in which 0144 is no octal number and yes no truth."""
     params.write_text(yaml.safe_dump(sections | {"report": "VALUE"}).replace("VALUE", value))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kocoref.corpus.similarity import Sketch, pack, sketch
+from kocoref.corpus.similarity import Sketch, near_duplicates, pack, sketch
 from kocoref.corpus.splits import (
+    LARGEST_HELD_OUT,
     SPLITS,
     Split,
     assert_disjoint,
@@ -117,6 +118,46 @@ def test_sample_is_of_all_parts() -> None:
     names = [f"{part}{i}" for part in "abc" for i in range(200)]
     parts = [name[0] for name in sampled(names, 60, (), 1)]
     assert all(10 <= parts.count(part) <= 30 for part in "abc")
+
+
+def test_sample_is_drawn_anew_from_what_was_split() -> None:
+    # Singles are in the test split by the hash of their names, pairs by that of their first.
+    sketches = {f"single{i}": alone(i) for i in range(2000)}
+    sketches |= {f"pair{i}-{k}": alone(5000 + i) for i in range(1000) for k in range(2)}
+    splits = split_documents(sketches, {}, 0.0, 0.2, 1)
+    test = [name for name in splits if splits[name] == "test"]
+    kept = sampled(test, len(test) // 3, (), 1)
+    share = sum(name.startswith("pair") for name in test) / len(test)
+    assert sum(name.startswith("pair") for name in kept) / len(kept) == pytest.approx(
+        share, abs=0.1
+    )
+
+
+def test_many_documents_of_one_template_are_trained_on() -> None:
+    template = {f"t{i:02}": alone(7) for i in range(LARGEST_HELD_OUT + 1)}
+    for seed in range(20):
+        assert set(split_documents(template, {}, 0.4, 0.4, seed).values()) == {"train"}
+    less = dict(list(template.items())[:-1])
+    assert {split_documents(less, {}, 0.4, 0.4, seed)["t00"] for seed in range(20)} != {"train"}
+
+
+def test_pairs_are_those_of_all_that_was_split() -> None:
+    # Of a gram that 60 have, each is compared with the first only: the first two share too little,
+    # and are left out; without them the others would be pairs.
+    common = list(range(20))
+    sketches = {f"d{i:02}": pack([*common, *own(i)]) for i in range(60)}
+    sketches |= {"d00": pack([*common[:10], *own(0)]), "d01": pack([*common[10:], *own(1)])}
+    assert near_duplicates(sketches) == []
+    splits = split_documents(sketches, {}, 0.3, 0.3, 1)
+    left = [name for name in splits if name not in ("d00", "d01")]
+    chosen = {split: [name for name in left if splits[name] == split] for split in SPLITS}
+    assert all(chosen.values())
+    assert_disjoint(sketches, chosen)
+
+
+def own(number: int) -> range:
+    """Grams that no other document has."""
+    return range(1000 * (number + 1), 1000 * (number + 1) + 40)
 
 
 def test_disjoint_splits_pass() -> None:

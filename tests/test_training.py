@@ -35,7 +35,7 @@ from kocoref.model.checkpoint import (
     load_checkpoint,
 )
 from kocoref.model.encoding import Encoder
-from kocoref.model.objective import Output
+from kocoref.model.objective import Output, Row
 from kocoref.runtime import accelerate_precision
 from kocoref.settings import FinetuneSettings
 from kocoref.training import loop
@@ -759,7 +759,8 @@ def test_stage_trains_as_it_is_told(
 def test_run_that_learned_from_nothing_is_an_input_error(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kocoref.training.batching.RowMaker.rows", lambda *_: [])
+    nothing = [Row([2, 5, 3], references=())]  # as of a reading with no right candidate in sight
+    monkeypatch.setattr("kocoref.training.batching.RowMaker.rows", lambda *_: nothing)
     with pytest.raises(InputError, match="no example had anything to learn from"):
         stage.train(settings_with(base=str(tiny), max_steps=2, evaluations=1, replay=0.0))
     assert not Path("models/finetuned").exists()

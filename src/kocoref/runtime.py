@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from kocoref.errors import InputError
 
-KEPT_MEMORY = {
+MEMORY_VARIABLES = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
@@ -28,7 +28,11 @@ def arithmetic_variables(reproducible: bool, threads: int, mixed_precision: str)
     Sums are taken in an order that depends on the number of threads and the width of the
     instructions. The wide ones are only for processors that have them: another would be killed.
     """
-    wanted = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **KEPT_MEMORY}
+    wanted = {
+        "OMP_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+        **MEMORY_VARIABLES,
+    }
     if reproducible:
         wide = mixed_precision == "bf16" and processor_has_bf16()
         wanted |= {

@@ -255,7 +255,7 @@ def _section(name: str, path: Path) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2, as DVC reads it (to PyYAML 2e-05 is a string, 0144 is 100); no key comes twice."""
+    """YAML 1.2, as DVC reads it (to PyYAML 2e-05 is a string, yes is true); no key comes twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -270,13 +270,14 @@ class _Loader(yaml.SafeLoader):
 
 _SCALARS = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
+    "int": (r"[-+]?(0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)", "-+0123456789"),
     "float": (
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        r"[-+]?(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         "-+.0123456789",
     ),
 }
-"""How these look in YAML 1.2, and what they begin with. A number with a zero before it is none."""
+"""How these look in YAML 1.2, and what they begin with. 0144, to PyYAML 100, is a float, so
+that it is 144 or, where an integer is wanted, refused."""
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, found) for tag, found in known if tag.rpartition(":")[2] not in _SCALARS]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()

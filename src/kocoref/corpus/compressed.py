@@ -13,7 +13,7 @@ import lzma
 from collections.abc import Callable
 from io import BufferedIOBase, BufferedReader, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -34,8 +34,8 @@ class _Decompressor(Protocol):
 class _Streams(RawIOBase):
     """The streams of a file one after another; zeros between and after them are padding."""
 
-    def __init__(self, path: Path, begin: Callable[[], _Decompressor]) -> None:
-        self._file = path.open("rb")
+    def __init__(self, file: BinaryIO, begin: Callable[[], _Decompressor]) -> None:
+        self._file = file
         self._begin = begin
         self._stream = begin()
 
@@ -75,7 +75,7 @@ class _Streams(RawIOBase):
 
 COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
     ".gz": gzip.GzipFile,
-    ".xz": lambda path: BufferedReader(_Streams(path, lzma.LZMADecompressor)),
-    ".bz2": lambda path: BufferedReader(_Streams(path, bz2.BZ2Decompressor)),
+    ".xz": lambda path: BufferedReader(_Streams(path.open("rb"), lzma.LZMADecompressor)),
+    ".bz2": lambda path: BufferedReader(_Streams(path.open("rb"), bz2.BZ2Decompressor)),
 }
 """How a file with this ending is opened."""

@@ -42,7 +42,7 @@ def read_gold(source: GoldSettings) -> Iterator[Document]:
     if empty:
         raise InputError(f"{source.path}: no documents in it; check the file")
     if unmarked:
-        raise InputError(f"{source.path}: no chain in it; check the file and its format")
+        raise InputError(f"{source.path}: no chain in what is read; check its format and limit")
 
 
 def _composed(document: Document, where: str) -> Document:

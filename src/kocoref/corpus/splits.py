@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from typing import Literal
@@ -11,6 +12,8 @@ from kocoref.errors import InputError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+LARGEST_HELD_OUT = 50
+"""More documents that are alike are of one template: they are trained on, whatever their hash."""
 
 
 def groups(sketches: Mapping[str, Sketch]) -> dict[str, str]:
@@ -39,7 +42,7 @@ def split_documents(
     """The split of every document.
 
     Documents in ``fixed`` keep theirs; a group of near-duplicates goes where its fixed member is,
-    else where the hash of its first id and the seed falls.
+    else where the hash of its first id and the seed falls, or to train where it is large.
 
     Raises:
         InputError: documents with different fixed splits are near-duplicates of each other.
@@ -54,9 +57,12 @@ def split_documents(
                 " different splits; drop one of them"
             )
     result: dict[str, Split] = {}
+    sizes = Counter(group_of.values())
     for name, group in group_of.items():
         if group in chosen:
             result[name] = chosen[group][0]
+        elif sizes[group] > LARGEST_HELD_OUT:
+            result[name] = "train"
         else:
             digest = blake2b(f"{seed} {group}".encode(), digest_size=8).digest()
             place = int.from_bytes(digest) / 2**64
@@ -76,8 +82,8 @@ def sampled(names: Sequence[str], limit: int, fixed: Collection[str], seed: int)
     Which ones is a function of each name and the seed, so more names hardly change it.
     """
 
-    def place(name: str) -> tuple[bool, bytes]:
-        return name not in fixed, blake2b(f"{seed} {name}".encode(), digest_size=8).digest()
+    def place(name: str) -> tuple[bool, bytes]:  # by another hash than that of the split
+        return name not in fixed, blake2b(f"{seed} kept {name}".encode(), digest_size=8).digest()
 
     kept = frozenset(sorted(names, key=place)[:limit])
     return [name for name in names if name in kept]
@@ -86,7 +92,9 @@ def sampled(names: Sequence[str], limit: int, fixed: Collection[str], seed: int)
 def assert_disjoint(sketches: Mapping[str, Sketch], splits: Mapping[str, Sequence[str]]) -> None:
     """Check that nothing trained or selected on is, or is nearly, in an evaluation split.
 
-    ``splits`` are train, validation, test and gold; test and gold may be alike.
+    ``splits`` are train, validation, test and gold; test and gold may be alike. ``sketches`` are of
+    all documents that were split, also of those left out since: which pairs are looked at depends
+    on them.
 
     Raises:
         InputError: two splits share a document or a pair of near-duplicates.
@@ -96,7 +104,9 @@ def assert_disjoint(sketches: Mapping[str, Sketch], splits: Mapping[str, Sequenc
         for name in names:
             if where.setdefault(name, split) != split:
                 raise InputError(f"document {name} is in {where[name]} and in {split}")
-    for one, other in near_duplicates({name: sketches[name] for name in where}):
+    for one, other in near_duplicates(sketches):
+        if one not in where or other not in where:
+            continue
         if where[one] != where[other] and {where[one], where[other]} != {"test", "gold"}:
             raise InputError(
                 f"{one} ({where[one]}) and {other} ({where[other]}) are near-duplicates"

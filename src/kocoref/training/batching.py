@@ -47,7 +47,8 @@ class RowMaker:
         """A row for each number of masks that the answers need.
 
         Masked modelling of the same text is added to the first of them, away from its masks; it
-        is all there is where no answer is asked for.
+        is all there is where no answer is asked for. An answer that the vocabulary cannot spell
+        has no row.
         """
         left = example.left
         asked = self.use_target and example.target, self.use_nouns and example.nouns
