@@ -97,7 +97,7 @@ def test_a_span_twice_in_a_chain_counts_once(tmp_path: Path) -> None:
 )
 def test_name_of_a_part(tmp_path: Path, begin: str, name: str) -> None:
     path = tmp_path / "x.conll"
-    path.write_text(part(row("그는"), begin=begin), encoding="utf-8")
+    path.write_text(part(row("그는", "(0)"), begin=begin), encoding="utf-8")
     assert [document.id for document in read(path)] == [name]
 
 
@@ -217,8 +217,9 @@ def test_documents_come_back(
     tmp_path: Path, document: tuple[list[list[str]], list[set[Mention]]]
 ) -> None:
     path = tmp_path / "x.conll"
-    path.write_text(written(*document), encoding="utf-8")
-    (found,) = read(path)
+    marked = part(row("그는", "(0)"), begin="#begin document (marked);")
+    path.write_text(f"{marked}\n{written(*document)}", encoding="utf-8")
+    _, found = read(path)
     assert found.text == " ".join(word for words in document[0] for word in words)
     assert [list(chain) for chain in found.chains] == expected(*document)
 
