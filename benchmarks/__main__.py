@@ -1,8 +1,9 @@
 """Run the benchmarks from the project's directory: `python -m benchmarks`, with src on the path.
 
-Writes benchmarks/results.json, the figures in benchmarks/plots, and the tables in
-benchmarks/README.md and README.md; with --repro only benchmarks/repro.json and its table, with
---million only benchmarks/million.json, its table and the figures.
+Writes benchmarks/results.json, where each kind of processor keeps its last results, the figures in
+benchmarks/plots, and the tables in benchmarks/README.md and README.md; with --repro only
+benchmarks/repro.json and its table, with --million only benchmarks/million.json, its table and the
+figures.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from kocoref.stage import one_line_errors
 from verify import fresh_clone
 
 HERE = Path("benchmarks")
+RESULTS, MILLIONS = HERE / "results.json", HERE / "million.json"
 PACKAGES = ("torch", "transformers", "kiwipiepy")
 log = logging.getLogger("bench")
 
@@ -106,25 +108,35 @@ def describe_machine() -> dict[str, Any]:
 
 
 def write(results: dict[str, Any]) -> None:
-    """The results, figures and tables in their places."""
-    write_json(HERE / "results.json", results)
+    """The results, figures and tables in their places; those of other processors after them."""
+    kept = latest_first(results, read_json(RESULTS) if RESULTS.is_file() else [])
+    write_json(RESULTS, kept)
     plot()
-    table.put(HERE / "README.md", "bench", table.everything(results))
+    tables = "\nOn another processor:\n\n".join(map(table.everything, kept))
+    table.put(HERE / "README.md", "bench", tables)
     table.put(Path("README.md"), "bench", table.ratios(results))
+
+
+def latest_first(results: dict[str, Any], earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The results and the earlier ones of other processors."""
+    processor = results["machine"]["processor"]
+    return [results, *(one for one in earlier if one["machine"]["processor"] != processor)]
 
 
 def write_million(results: dict[str, Any]) -> None:
     """The results, figures and their table in their places."""
-    write_json(HERE / "million.json", results)
+    write_json(MILLIONS, results)
     plot()
     table.put(HERE / "README.md", "million", table.million(results))
 
 
 def plot() -> None:
-    """All curves that were measured."""
-    files = (HERE / "results.json", HERE / "million.json")
-    curves = [curve for path in files if path.is_file() for curve in read_json(path)["curves"]]
-    scaling.plot(curves, HERE / "plots")
+    """All curves that were measured last."""
+    found = [
+        *(read_json(RESULTS)[:1] if RESULTS.is_file() else []),
+        *([read_json(MILLIONS)] if MILLIONS.is_file() else []),
+    ]
+    scaling.plot([curve for one in found for curve in one["curves"]], HERE / "plots")
 
 
 def write_repro(results: dict[str, Any]) -> None:

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 
 from benchmarks import evaluate, finetune, repro, resolve, scaling, table
+from benchmarks.__main__ import latest_first
 from benchmarks.machine import Shape
 from benchmarks.prepare import analysis, peak_mib, pool
 from benchmarks.texts import concatenated, lengths, scrambled
@@ -141,6 +143,15 @@ def test_table_goes_between_the_markers_again_and_again(tmp_path: Path) -> None:
         table.put(page, "bench", text)
         expected = f"{other}\n{begin}\n{text}{end}\nb\n"
         assert page.read_text(encoding="utf-8") == expected
+
+
+def test_each_processor_keeps_its_last_results() -> None:
+    def of(processor: str, load: float) -> dict[str, Any]:
+        return {"machine": {"processor": processor, "load": load}}
+
+    earlier = [of("P", 1.0), of("Q", 2.0)]
+    assert latest_first(of("Q", 3.0), earlier) == [of("Q", 3.0), of("P", 1.0)]
+    assert latest_first(of("R", 3.0), earlier) == [of("R", 3.0), *earlier]
 
 
 def test_page_without_markers(tmp_path: Path) -> None:
