@@ -7,9 +7,8 @@
 FILE is a YAML list of what `prepare.gold` takes.
 
 Results of another params.yaml are not gone on from. Each row and seed is one `dvc exp run --temp`,
-kept as a DVC experiment named after it. A run whose
-code, data and params have not changed is taken from DVC's run cache, so an interrupted comparison
-goes on where it was.
+kept as a DVC experiment named after it. A run whose code, data and params have not changed is taken
+from DVC's run cache, so an interrupted comparison goes on where it was.
 """
 
 from __future__ import annotations

@@ -132,11 +132,12 @@ def _sharing(grams: NDArray[np.uint32], ends: NDArray[np.int64]) -> Iterator[_Pa
         places = np.flatnonzero(portion_of == portion)
         # Stable: the documents that hold a gram stay in their order.
         places = places[np.argsort(grams[places], kind="stable")]
+        _, holders = np.unique(grams[places], return_counts=True)
+        places, holders = places[np.repeat(holders > 1, holders)], holders[holders > 1]
         gram = grams[places]
         document = np.searchsorted(ends, places, side="right").astype(np.uint64)
-        _, begin, holders = np.unique(gram, return_index=True, return_counts=True)
         many = np.repeat(holders > MAX_HOLDERS, holders)
-        first = np.repeat(document[begin], holders)
+        first = np.repeat(document[holders.cumsum() - holders], holders)
         later = many & (first != document)
         yield first[later] << np.uint64(32) | document[later]
         gram, document = gram[~many], document[~many]
