@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from kocoref.errors import InputError
 from kocoref.files import replacing, write_json
 from kocoref.pretraining.corpus import read_open_text
 from kocoref.pretraining.donor import find_donor, read_donor
@@ -35,6 +36,7 @@ def main() -> None:
     settings = load_settings("pretrain", PretrainSettings)
     torch.manual_seed(settings.seed)
 
+    donor = find_donor()
     texts = read_open_text([Path(path) for path in settings.corpus], settings.licences)
     log.info("%d texts, %d characters", len(texts), sum(map(len, texts)))
     analyses = [tokens for _, tokens in Analyzer().analyze(texts)]
@@ -55,9 +57,14 @@ def main() -> None:
         for part in (seen, unseen)
     )
     test = held_out_nouns(test_blocks[:HELD_OUT_BLOCKS], masker, settings.seed)
+    if not test:
+        raise InputError(
+            f"pretrain.corpus: {len(texts)} texts are too few: one in {HELD_OUT_ONE_IN} is held out"
+            " to measure by, and there is no noun in those; add text"
+        )
     most_frequent = [ids[noun] for noun, _ in nouns.most_common(50) if noun in ids][:5]
 
-    model = build_model(read_donor(find_donor()), vocabulary, settings.donor_layers)
+    model = build_model(read_donor(donor), vocabulary, settings.donor_layers)
     frequencies = torch.tensor([pieces[piece] + 1.0 for piece in vocabulary])
     model.cls.predictions.bias.data = (frequencies / frequencies.sum()).log()
     noun_scores = {"unigram": score_unigram(test, most_frequent)}

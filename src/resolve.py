@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=600,
         metavar="CHARACTERS",
         help="text around a pronoun, 50 to 20000, of which the model sees as much as it takes at"
-        " once (default: 600, as it is measured)",
+        " once (default: 600)",
     )
     parser.add_argument(
         "--scorer",
@@ -157,7 +157,7 @@ def read_texts(arguments: argparse.Namespace) -> list[str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{name}: not UTF-8 at byte {error.start + 1}; convert it, perhaps from CP949"
+            f"{name}: not UTF-8 at byte {error.start + 1}; convert it, perhaps from CP949 or UTF-16"
         ) from None
     if not text.strip():
         raise InputError(f"{name}: empty")

@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import pytest
 from stages import ROOT, hashes, log_of, run, small_project
@@ -109,6 +110,31 @@ def test_results_come_in_order_and_little_is_read_ahead(
     first = next(results)
     assert len(read) == (2 * AHEAD + 1) * PORTION
     assert [first, *results] == [number * number for number in range(count)]
+
+
+@dataclass(frozen=True)
+class Adder:
+    """A function with something to carry; how often that was packed is known here."""
+
+    number: int
+    packed: ClassVar[list[int]] = []
+
+    def __call__(self, numbers: Iterable[int]) -> Iterator[int]:
+        return (self.number + number for number in numbers)
+
+    def __reduce__(self) -> tuple[type[Adder], tuple[int]]:
+        self.packed.append(self.number)
+        return Adder, (self.number,)
+
+
+@pytest.mark.slow
+def test_function_goes_to_the_workers_once(
+    two_workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ADDRESS, two_workers)
+    count = 20 * PORTION
+    assert list(each(Adder(7), range(count))) == [7 + number for number in range(count)]
+    assert 0 < len(Adder.packed) < 5
 
 
 @pytest.mark.slow

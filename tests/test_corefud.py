@@ -146,6 +146,16 @@ def test_nested_discontinuous_mentions_of_one_entity(tmp_path: Path) -> None:
     assert texts(document) == [["다", "사"]]
 
 
+def test_parts_that_look_the_same_are_continued_one_by_one(tmp_path: Path) -> None:
+    document = write(
+        tmp_path / "x.conllu",
+        row(1, "가", "(e1[1/3]--3-)(e1[1/3]--3-)"), row(2, "나"), row(3, "다", "(e1[2/3]--3-)"),
+        row(4, "라", "(e1[2/3]--3-)"), row(5, "마", "(e1[3/3]--3-)"), row(6, "바"),
+        row(7, "사", "(e1[3/3]--3-)"),
+    )  # fmt: skip
+    assert texts(document) == [["라 마", "사"]]
+
+
 WORD = row(1, "그는")
 MARKED = f"# newdoc id = marked\n{row(1, '그는', '(e1)')}"
 """A document with a chain, which a file has to have."""

@@ -314,6 +314,8 @@ def test_setting_of_the_report_runs(stage: Stage, reported: Hub, tmp_path: Path)
         assert measured[role].keys() >= {"lambada_at_1", "coref_f1", "coref_at_5", "score"}
     hidden = [
         json.loads(line)["document"]
-        for line in (project / "data/prepared/items/test/lambada.jsonl").read_text().splitlines()
+        for line in (project / "data/prepared/evaluation/test/lambada.jsonl")
+        .read_text()
+        .splitlines()
     ]
     assert hidden == [f"lambada {LAMBADA}/validation-{number}" for number in (1, 2)]

@@ -14,9 +14,10 @@ import yaml
 
 import prepare
 from kocoref.corpus.document import Document
+from kocoref.corpus.lines import json_lines
+from kocoref.corpus.names import NameLexicon
 from kocoref.corpus.reading import read_chosen
 from kocoref.corpus.similarity import near_duplicates, sketch
-from kocoref.corpus.sources import json_lines
 from kocoref.corpus.splits import split_documents
 from kocoref.errors import InputError
 from kocoref.examples.items import read_items
@@ -44,11 +45,15 @@ def corpus() -> Corpus:
         swaps = max(1, settings.name_swaps)
         settings = settings.model_copy(update={"sources": [source], "name_swaps": swaps})
         chosen = prepare.choose(settings, {}, Counter())
+        lexicon = NameLexicon.read(Path("data/raw/names.tsv"))
         held_out = [*chosen["validation"], *chosen["test"]]
         return Corpus(
-            [*read_chosen([source], chosen["train"]), *prepare.twins(chosen["train"], settings)],
+            [
+                *read_chosen([source], chosen["train"]),
+                *prepare.twins(chosen["train"], lexicon, settings),
+            ],
             [*read_chosen([source], held_out)],
-            [*prepare.twins(held_out, settings)],
+            [*prepare.twins(held_out, lexicon, settings)],
         )
 
 
@@ -178,9 +183,6 @@ def write_params(
         "max_test_documents": limit,
     }
     Path("params.yaml").write_text(yaml.safe_dump(sections), encoding="utf-8")
-    # The stage reads names only where there are twins to make; the file is there all the same.
-    Path("data/raw").mkdir(parents=True)
-    Path("data/raw/names.tsv").write_text("form\tkind\n", encoding="utf-8")
 
 
 def ids_of(split: str) -> list[str]:
@@ -281,6 +283,20 @@ def test_training_passage_that_holds_gold_text_is_refused(project: Path) -> None
         prepare.main()
 
 
+@pytest.mark.parametrize("of", ["gold", "test"])
+def test_excerpt_of_evaluation_text_among_the_validation_passages_is_refused(
+    project: Path, of: str
+) -> None:
+    with Path("passages/validation/news.txt").open("a", encoding="utf-8") as file:
+        file.write(f"\n@ tale\n{TALE[1]}\n")
+    if of == "test":
+        with Path("passages/test/news.txt").open("a", encoding="utf-8") as file:
+            file.write(f"\n@ whole\n{LONG_TEXT}\n")
+    write_params(gold=[gold_tale()] if of == "gold" else [])
+    with pytest.raises(InputError, match=r"passage tale \(validation\) shares text with"):
+        prepare.main()
+
+
 def test_page_that_holds_a_test_passage_is_not_trained_on(project: Path) -> None:
     with Path("passages/test/news.txt").open("a", encoding="utf-8") as file:
         file.write(f"\n@ tale\n{TALE[1]}\n")
@@ -336,16 +352,33 @@ def test_excerpt_of_raw_evaluation_text_is_not_trained_on(project: Path) -> None
     assert read_json(Path("metrics/data.json"))["read"]["shares_evaluation_text"] > 0
 
 
+def id_in(wanted: str) -> str:
+    """An id by which raw text falls into this split."""
+    alone = ({f"page {number}": sketch(LONG_TEXT)} for number in range(1000))
+    return next(n for page in alone for n, split in split_documents(page, {}, 0.02, 0.05, 1).items()
+                if split == wanted)  # fmt: skip
+
+
+def test_excerpt_of_raw_test_text_is_not_validated_on(project: Path) -> None:
+    rows = [
+        {"id": id_in("validation"), "text": TALE[1]}, {"id": id_in("test"), "text": LONG_TEXT},
+    ]  # fmt: skip
+    Path("web.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    write_params(more=[{"path": "web.jsonl", "format": "jsonl"}])
+    prepare.main()
+    assert id_in("test") in ids_of("test")
+    assert id_in("validation") not in ids_of("validation")
+    assert read_json(Path("metrics/data.json"))["read"]["shares_evaluation_text"] == 1
+
+
 def test_raw_evaluation_text_that_shares_with_a_training_passage_is_not_asked(
     project: Path,
 ) -> None:
     # A page around the passage that would be in the test split by its id.
     with Path("passages/train/news.txt").open("a", encoding="utf-8") as file:
         file.write(f"\n@ tale\n{TALE[1]}\n")
-    alone = ({f"page {number}": sketch(LONG_TEXT)} for number in range(1000))
-    name = next(n for page in alone for n, split in split_documents(page, {}, 0.02, 0.05, 1).items()
-                if split == "test")  # fmt: skip
-    Path("web.jsonl").write_text(json.dumps({"id": name, "text": LONG_TEXT}), encoding="utf-8")
+    row = {"id": id_in("test"), "text": LONG_TEXT}
+    Path("web.jsonl").write_text(json.dumps(row), encoding="utf-8")
     write_params(more=[{"path": "web.jsonl", "format": "jsonl"}])
     prepare.main()
     assert ids_of("test") == ["test-1"]
@@ -372,7 +405,7 @@ def test_gold_of_whole_words_is_read_without_particles(project: Path) -> None:
     Path("gold.jsonl").write_text(json.dumps(gold) + "\n", encoding="utf-8")
     write_params(gold=[{"name": "human", "path": "gold.jsonl", "format": "spans"}])
     prepare.main()
-    (item,) = read_items(Path("data/prepared/gold/human")).antecedent
+    (item,) = read_items(Path("data/prepared/evaluation/human")).antecedent
     assert item.surface == "그"
     assert [c.form for c in item.candidates if c.gold] == ["허균"]
 

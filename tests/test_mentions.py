@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -19,7 +20,13 @@ from kocoref.corpus.mentions import (
     without_particles,
 )
 from kocoref.corpus.validation import PRONOUNS
-from kocoref.examples.antecedents import antecedent_form, candidates, marked_pronouns
+from kocoref.examples.antecedents import (
+    Candidate,
+    MarkedPronoun,
+    antecedent_form,
+    candidates,
+    marked_pronouns,
+)
 from kocoref.text.morphology import Token
 
 Make = Callable[..., Document]
@@ -260,6 +267,10 @@ COMPANY = (
 )
 
 
+def candidates_of(document: Document, pronoun: MarkedPronoun, start: int = 0) -> list[Candidate]:
+    return candidates(noun_phrases(document), start, pronoun.span[0], pronoun.heads)
+
+
 def test_marked_pronouns_come_in_the_order_of_the_text(marked: Make) -> None:
     document = marked(PEOPLE)
     found = marked_pronouns(document)
@@ -280,6 +291,13 @@ def test_pronoun_after_a_pronoun_has_the_noun_as_antecedent(marked: Make) -> Non
     assert [p.antecedent for p in marked_pronouns(document)][:2] == [noun, noun]
 
 
+def test_pronoun_of_two_chains_has_no_antecedent(marked: Make) -> None:
+    document = marked("[1:PER 홍길동]이 [2:PER 이순신]을 만났다. [1 그]는 [2 그]를 불렀다.")
+    (hong, first), (lee, second) = document.chains
+    both = replace(document, chains=((hong, first, second), (lee, second)))
+    assert [p.span for p in marked_pronouns(both)] == [first]
+
+
 def test_pronoun_before_its_noun_has_no_antecedent(marked: Make) -> None:
     assert marked_pronouns(marked("[1:PER 그]는 왔다. [1 홍길동]은 웃었다.")) == []
 
@@ -291,9 +309,7 @@ def test_document_without_chains_has_no_marked_pronoun(analysed: Make) -> None:
 def test_candidates_are_gathered_by_form(marked: Make) -> None:
     document = marked(PEOPLE)
     herself = marked_pronouns(document)[1]
-    found = {
-        candidate.form: candidate for candidate in candidates(noun_phrases(document), herself, 0)
-    }
+    found = {candidate.form: candidate for candidate in candidates_of(document, herself)}
     assert list(found) == ["이순신", "장군", "부산", "홍길동", "책"]
     first = found["이순신"]
     assert (first.first, first.last, first.count) == (0, document.text.index("이순신", 1), 2)
@@ -302,9 +318,7 @@ def test_candidates_are_gathered_by_form(marked: Make) -> None:
 def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
     document = marked(PEOPLE)
     gold = {
-        document.text[slice(*p.span)]: [
-            c.form for c in candidates(noun_phrases(document), p, 0) if c.gold
-        ]
+        document.text[slice(*p.span)]: [c.form for c in candidates_of(document, p) if c.gold]
         for p in marked_pronouns(document)
     }
     assert gold == {"그": ["홍길동"], "그분": ["이순신"], "그곳": ["부산"]}
@@ -313,21 +327,20 @@ def test_candidates_of_the_chain_are_gold(marked: Make) -> None:
 def test_candidates_end_before_the_pronoun(marked: Make) -> None:
     document = marked("[1:PER 홍길동]은 왔다. [1 그]는 책을 읽었다.")
     (pronoun,) = marked_pronouns(document)
-    assert [c.form for c in candidates(noun_phrases(document), pronoun, 0)] == ["홍길동"]
+    assert [c.form for c in candidates_of(document, pronoun)] == ["홍길동"]
 
 
 def test_candidates_begin_with_the_window(marked: Make) -> None:
     document = marked(PEOPLE)
     second = document.text.index("이순신", 1)
-    found = candidates(noun_phrases(document), marked_pronouns(document)[1], second)
+    pronoun = marked_pronouns(document)[1]
+    found = candidates_of(document, pronoun, second)
     assert [(c.form, c.count) for c in found] == [("이순신", 1), ("장군", 1), ("책", 1)]
 
 
 def test_head_of_a_nested_mention_is_gold_for_the_outer_chain(marked: Make) -> None:
     document = marked(COMPANY)
-    found = [
-        candidates(noun_phrases(document), pronoun, 0) for pronoun in marked_pronouns(document)
-    ]
+    found = [candidates_of(document, pronoun) for pronoun in marked_pronouns(document)]
     # 외야수 is the head of KIA 타이거즈의 외야수, so it names both chains.
     assert [[c.form for c in some if c.gold] for some in found] == [["외야수"]] * 3
 

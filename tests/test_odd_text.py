@@ -231,7 +231,7 @@ def test_every_document_is_prepared_or_counted(project: Path) -> None:
     for document in (d for part in documents.values() for d in part):
         check(document)
     assert {p.name for p in project.iterdir()} == {"data", "metrics", "params.yaml", "x.jsonl"}
-    assert read_items(Path("data/prepared/items/test")).plain
+    assert read_items(Path("data/prepared/evaluation/test")).plain
 
 
 def test_tilde_in_an_id_makes_no_twin(project: Path) -> None:

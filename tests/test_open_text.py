@@ -47,14 +47,34 @@ def test_files_are_read_in_order_and_lines_end_at_line_feeds_alone(tmp_path: Pat
     assert read_open_text([one, two], ["CC BY"]) == ["나\u2028끝", "가\u2028끝"]
 
 
-@pytest.mark.parametrize("row", ['{"text": "가"}', '{"license": "CC BY"}', "[]", "{", '"가"'])
-def test_bad_row_is_named_with_its_line(tmp_path: Path, row: str) -> None:
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ('{"text": "가"}', "no column 'license'"),
+        ('{"license": "CC BY"}', "no column 'text'"),
+        ('{"text": null, "license": "CC BY"}', "column 'text': NoneType"),
+        ('{"text": "가", "license": ["CC BY"]}', "column 'license': list"),
+        ("[]", "list, not an object"),
+        ("{", "not JSON"),
+    ],
+)
+def test_bad_row_is_named_with_its_line(tmp_path: Path, row: str, problem: str) -> None:
     path = write(tmp_path / "open.jsonl", [{"text": "가", "license": "CC BY"}])
     path.write_text(path.read_text(encoding="utf-8") + row + "\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"open\.jsonl:2: needs text and license"):
+    with pytest.raises(InputError, match=rf"open\.jsonl:2: {problem}"):
         read_open_text([path], ["CC BY"])
 
 
-def test_missing_file_names_the_param(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such file; set pretrain\.corpus"):
-        read_open_text([tmp_path / "none.jsonl"], ["CC BY"])
+def test_missing_file_and_other_encoding_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "open.jsonl"
+    with pytest.raises(InputError, match=r"open\.jsonl: No such file"):
+        read_open_text([path], ["CC BY"])
+    path.write_bytes('{"text": "가", "license": "CC BY"}'.encode("cp949"))
+    with pytest.raises(InputError, match=r"open\.jsonl:1: not UTF-8"):
+        read_open_text([path], ["CC BY"])
+
+
+def test_no_text_at_all_names_the_params(tmp_path: Path) -> None:
+    path = write(tmp_path / "open.jsonl", [{"text": "가", "license": "GPL"}])
+    with pytest.raises(InputError, match=r"pretrain\.corpus: no text .* pretrain\.licences"):
+        read_open_text([path], ["CC BY"])

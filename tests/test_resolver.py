@@ -348,7 +348,7 @@ def test_each_line_is_a_text(
         (None, "No such file"),
         (b"", "empty"),
         (b" \n\t", "empty"),
-        ("그는 왔다.".encode("cp949"), "not UTF-8 at byte 1; convert it, perhaps from CP949"),
+        ("그는 왔다.".encode("cp949"), "not UTF-8 at byte 1; convert it, perhaps from CP949 or"),
     ],
 )
 def test_bad_files(tmp_path: Path, content: bytes | None, expected: str) -> None:

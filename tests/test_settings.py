@@ -267,7 +267,7 @@ def test_wrong_entry_of_a_list(
     assert spoiled(params, sections, name, key, value).startswith(f"{name}.{where}: ")
 
 
-@pytest.mark.parametrize("names", [["test"], ["a", "b", "a"]])
+@pytest.mark.parametrize("names", [["test"], ["validation"], ["a", "b", "a"]])
 def test_gold_sources_of_one_name(
     names: list[str], params: Path, sections: dict[str, dict[str, Any]]
 ) -> None:

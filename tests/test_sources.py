@@ -20,8 +20,9 @@ from huggingface_hub import HfApi, constants
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kocoref.corpus.datasets import CONVERTED
 from kocoref.corpus.document import Document
-from kocoref.corpus.sources import CONVERTED, read_source
+from kocoref.corpus.sources import read_source
 from kocoref.errors import InputError
 from kocoref.settings import SourceSettings
 
@@ -223,6 +224,11 @@ class TestText:
         assert f"{path}:3: not UTF-8 at byte 1" in failure(path, "text")
         assert f"{path}:3: not UTF-8 at byte 1" in failure(tmp_path / "?.txt", "text")
 
+    @pytest.mark.parametrize("content", ["가나".encode("utf-16"), b"\x28\xb5\x2f\xfd\x24\x03"])
+    def test_other_encoding_or_compression(self, tmp_path: Path, content: bytes) -> None:
+        message = failure(written(tmp_path / "x.jsonl", content), "jsonl")
+        assert "perhaps from CP949 or UTF-16, or decompress it: only .bz2, .gz, .xz are" in message
+
     def test_blank_file(self, tmp_path: Path) -> None:
         path = written(tmp_path / "x.txt", b" \n\n")
         assert f"{path}: no text in it" in failure(path, "text")
@@ -286,6 +292,12 @@ class TestFiles:
             ("a/x-1", "a/x"),
             ("b/x-1", "b/x"),
         ]
+
+    def test_names_that_differ_in_their_ends_are_told_apart(self, tmp_path: Path) -> None:
+        for name in ("x.json", "x.jsonl"):
+            written(tmp_path / name, lines({"text": "가"}))
+        found = read(tmp_path / "x.*", "jsonl")
+        assert [document.id for document in found] == ["x.json-1", "x.jsonl-1"]
 
     def test_id_twice_in_two_files(self, tmp_path: Path) -> None:
         for name in ("a.jsonl", "b.jsonl"):
@@ -395,6 +407,14 @@ class TestDataset:
         ]
         validation = read("me/set", "dataset", split="validation")
         assert [document.text for document in validation] == ["다"]
+
+    def test_ids_of_two_data_sets_are_told_apart(self, hub: Hub) -> None:
+        for name in ("one", "two"):
+            hub.datasets[f"me/{name}"] = {"main": {"train.parquet": parquet(text=["가"], id=[7])}}
+        found = [
+            document.id for name in ("one", "two") for document in read(f"me/{name}", "dataset")
+        ]
+        assert found == ["me/one/train-7", "me/two/train-7"]
 
     @pytest.mark.parametrize(
         "file",

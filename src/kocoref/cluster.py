@@ -16,7 +16,8 @@ from hashlib import blake2b
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 from kocoref.errors import InputError
 
@@ -59,13 +60,15 @@ def _on_cluster(
     left = iter(values)
     with closing(_connect(address)) as client:
         most = AHEAD * _check_workers(client, address)
+        name = _give(client, function)
         under_way: deque[Future[list[Made]]] = deque()
         while portion := list(islice(left, PORTION)):
             if len(under_way) == most:
                 yield from _result(under_way.popleft(), client, address)
-            under_way.append(client.submit(_made, function, portion, pure=False))
+            under_way.append(client.submit(_made, name, portion, pure=False))
         while under_way:
             yield from _result(under_way.popleft(), client, address)
+        client.unregister_worker_plugin(name)
 
 
 def _result(future: Future[list[Made]], client: Client, address: str) -> list[Made]:
@@ -95,8 +98,24 @@ def _wait_for_workers(client: Client, address: str) -> None:
         ) from None
 
 
-def _made(function: Function[Value, Made], portion: list[Value]) -> list[Made]:
-    return list(function(portion))
+def _give(client: Client, function: Function[Value, Made]) -> str:
+    """Give every worker, also one that comes later, the function once: it may hold much text."""
+    from distributed import WorkerPlugin
+
+    class Given(WorkerPlugin):  # type: ignore[misc]
+        def __init__(self, function: Function[Value, Made]) -> None:
+            self.function = function
+
+    name = f"kocoref {uuid4()}"
+    client.register_plugin(Given(function), name=name)
+    return name
+
+
+def _made(name: str, portion: list[Value]) -> list[Any]:
+    from distributed import get_worker
+
+    given: Any = get_worker().plugins[name]
+    return list(given.function(portion))
 
 
 def _connect(address: str) -> Client:

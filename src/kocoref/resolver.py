@@ -16,9 +16,9 @@ from kocoref.corpus.mentions import (
     REFLEXIVES,
     noun_phrases,
 )
-from kocoref.evaluation.asking import candidate_queries, copy_queries
 from kocoref.evaluation.prediction import Query, ask
-from kocoref.examples.antecedents import MarkedPronoun, candidates
+from kocoref.evaluation.protocols import candidate_queries, copy_queries
+from kocoref.examples.antecedents import candidates
 from kocoref.examples.items import AntecedentItem
 from kocoref.examples.templates import TEMPLATES
 from kocoref.examples.window import window
@@ -145,7 +145,7 @@ class Resolver:
                 surface=text[slice(*span)],
                 right=text[span[1] : end],
                 distance=0,
-                candidates=tuple(candidates(phrases, MarkedPronoun(span, (), span), start)),
+                candidates=tuple(candidates(phrases, start, span[0])),
             )
 
     def _scores(self, items: Sequence[AntecedentItem]) -> list[list[float]]:

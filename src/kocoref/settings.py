@@ -102,10 +102,10 @@ class GoldSettings(Section):
 
 
 def _distinct(sources: list[GoldSettings]) -> list[GoldSettings]:
-    """Gold sources whose names tell them apart, also from the test split."""
+    """Gold sources whose names tell them apart, also from the splits."""
     names = [source.name for source in sources]
     for name in names:
-        if name == "test" or names.count(name) > 1:
+        if name in ("train", "validation", "test") or names.count(name) > 1:
             raise ValueError(f"name {name!r} is taken; give each gold source a name of its own")
     return sources
 

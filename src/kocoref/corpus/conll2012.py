@@ -25,7 +25,7 @@ from pathlib import Path
 
 from kocoref.corpus.brackets import OpenBrackets, sorted_chains
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.sources import numbered_lines
+from kocoref.corpus.lines import numbered_lines
 from kocoref.errors import InputError
 
 _BEGIN = re.compile(r"#begin document \((.+)\);?(?:\s*part\s+(\S+))?")

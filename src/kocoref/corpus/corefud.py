@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from kocoref.corpus.brackets import OpenBrackets, sorted_chains
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.sources import numbered_lines
+from kocoref.corpus.lines import numbered_lines
 from kocoref.errors import InputError
 
 _COLUMNS = 10
@@ -65,9 +65,12 @@ class _Node(NamedTuple):
     span: Span | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Mention:
-    """``head`` counts the mention's nodes from 1; ``parts`` are their first and last indices."""
+    """``head`` counts the mention's nodes from 1; ``parts`` are their first and last indices.
+
+    Each is only equal to itself: two that wait for their next parts may look the same.
+    """
 
     where: str
     entity: str

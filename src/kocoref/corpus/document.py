@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kocoref.errors import InputError
 from kocoref.files import read_json_lines
 from kocoref.text.morphology import Token
 
@@ -68,3 +69,17 @@ class Document:
 def read_documents(path: Path) -> Iterator[Document]:
     """The documents of a file that ``prepare`` wrote."""
     return (Document.from_json(row) for row in read_json_lines(path))
+
+
+def distinct(documents: Iterable[tuple[str, Document]]) -> Iterator[Document]:
+    """The documents, each of which comes with its place.
+
+    Raises:
+        InputError: an id comes twice.
+    """
+    seen: set[str] = set()
+    for where, document in documents:
+        if document.id in seen:
+            raise InputError(f"{where}: id {document.id!r} came before; give each row its own id")
+        seen.add(document.id)
+        yield document

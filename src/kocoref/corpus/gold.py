@@ -15,8 +15,8 @@ from pathlib import Path
 
 from kocoref.corpus.conll2012 import read_conll2012
 from kocoref.corpus.corefud import read_corefud
-from kocoref.corpus.document import Document, Span
-from kocoref.corpus.sources import distinct, find_files, json_lines, require_column, string
+from kocoref.corpus.document import Document, Span, distinct
+from kocoref.corpus.lines import find_files, json_lines, require_column, string
 from kocoref.errors import InputError
 from kocoref.settings import GoldSettings
 from kocoref.text.morphology import readable

@@ -10,8 +10,8 @@ from random import Random
 from typing import Final, NamedTuple
 
 from kocoref.corpus.document import Span
+from kocoref.corpus.lines import numbered_lines
 from kocoref.corpus.passages import Mention, Passage
-from kocoref.corpus.sources import numbered_lines
 from kocoref.errors import InputError
 from kocoref.text.particles import agree, has_final
 

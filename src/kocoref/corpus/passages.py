@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 from kocoref.corpus.document import Document, Span
-from kocoref.corpus.sources import numbered_lines
+from kocoref.corpus.lines import numbered_lines
 from kocoref.errors import InputError
 
 TYPES = frozenset({"PER", "ORG", "LOC", "OBJ", "EVT"})

@@ -8,39 +8,34 @@ only a byte order mark is left out. A row may name its ``id``, ``source`` and ``
 from __future__ import annotations
 
 import csv
-import glob
-import json
-import lzma
 import os
-import re
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-from huggingface_hub import HfApi, is_offline_mode, snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
 
 from kocoref.corpus.compressed import COMPRESSED
-from kocoref.corpus.document import Document
+from kocoref.corpus.datasets import dataset_files
+from kocoref.corpus.document import Document, distinct
+from kocoref.corpus.lines import (
+    find_files,
+    json_lines,
+    numbered_lines,
+    opened,
+    require_column,
+    string,
+)
 from kocoref.errors import InputError, one_line
-from kocoref.hub import hub_client, hub_errors
 from kocoref.settings import SourceSettings
-
-CONVERTED = "refs/convert/parquet"
-"""The revision where the Hub keeps its own Parquet form of a data set's main revision."""
 
 _ID, _SOURCE, _LICENCE = ("id",), ("source",), ("license", "licence")
 _BATCH = 1000
 _CSV_FIELD = 2**31 - 1
-_OF = re.compile(r"-of-(\d+)")
 
 
 class _Row(NamedTuple):
@@ -53,11 +48,16 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A row with the id and source it has unless its columns say otherwise."""
+    """A row of the file or data set ``name``; ``source`` unless its columns say otherwise."""
 
     row: _Row
-    id: str
+    name: str
     source: str
+
+    @property
+    def id(self) -> str:
+        """The id it has unless its columns say otherwise."""
+        return f"{self.name}-{self.row.number}"
 
 
 def read_source(source: SourceSettings, counts: Counter[str]) -> Iterator[Document]:
@@ -79,106 +79,6 @@ def read_source(source: SourceSettings, counts: Counter[str]) -> Iterator[Docume
             return
     if not used:
         raise InputError(f"{source.path}: no text in it; check the file and its text_column")
-
-
-def distinct(documents: Iterable[tuple[str, Document]]) -> Iterator[Document]:
-    """The documents, each of which comes with its place.
-
-    Raises:
-        InputError: an id comes twice.
-    """
-    seen: set[str] = set()
-    for where, document in documents:
-        if document.id in seen:
-            raise InputError(f"{where}: id {document.id!r} came before; give each row its own id")
-        seen.add(document.id)
-        yield document
-
-
-def find_files(path: str) -> list[Path]:
-    """The file at ``path``, or the files a glob matches, sorted.
-
-    Raises:
-        InputError: there is none, ``path`` is a directory, or a name is not in UTF-8.
-    """
-    if Path(path).is_file():
-        return [Path(path)]
-    if Path(path).is_dir():
-        raise InputError(f"{path}: a directory; name its files with a glob such as {path}/*.jsonl")
-    matches = (Path(match) for match in glob.glob(path, recursive=True))
-    files = sorted(match for match in matches if match.is_file())
-    if not files:
-        problem = "no file matches" if glob.has_magic(path) else "no such file"
-        raise InputError(f"{path}: {problem}; correct its path in params.yaml")
-    for file in files:
-        try:
-            str(file).encode()
-        except UnicodeEncodeError:
-            raise InputError(f"{str(file)!a}: a name that is not UTF-8; rename it") from None
-    return files
-
-
-def json_lines(path: Path) -> Iterator[tuple[str, int, dict[str, object]]]:
-    """Place (``file:line``), line number and object of each line that is not blank.
-
-    Raises:
-        InputError: the file cannot be read, or a line is not a JSON object in UTF-8.
-    """
-    for number, line in numbered_lines(path):
-        if line.isspace():
-            continue
-        where = f"{path}:{number}"
-        try:
-            value = json.loads(line.rstrip("\r\n"), object_pairs_hook=_object)
-        except json.JSONDecodeError as error:
-            problem = f"{error.msg} at column {error.colno}"
-            raise InputError(f"{where}: not JSON ({problem}); mend the line") from None
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{where}: JSON beyond reading ({error}); mend the line") from None
-        if not isinstance(value, dict):
-            raise InputError(
-                f"{where}: {type(value).__name__}, not an object; write one {{...}} a line"
-            )
-        yield where, number, value
-
-
-def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    """The object of some pairs, of which none would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"key {twice!r} comes twice")
-    return found
-
-
-def string(values: Mapping[str, object], column: str, where: str) -> str:
-    """The string in a column.
-
-    Raises:
-        InputError: there is no such column, or it holds something else or half a character.
-    """
-    require_column(values, column, where)
-    value = values[column]
-    if not isinstance(value, str):
-        raise InputError(
-            f"{where}: column {column!r}: {type(value).__name__}, not a string; "
-            "mend the row or choose another column"
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"{where}: column {column!r}: character {error.start} is half a surrogate pair "
-            f"({value[error.start]!r}); mend the row"
-        ) from None
-    return value
-
-
-def require_column(columns: Iterable[str], column: str, where: str) -> None:
-    """Raise an InputError that lists the columns if ``column`` is not one of them."""
-    if column not in (present := list(columns)):
-        listed = ", ".join(map(repr, present)) or "none"
-        raise InputError(f"{where}: no column {column!r}; the columns are {listed}")
 
 
 def read_rows(
@@ -232,10 +132,13 @@ def _documents(source: SourceSettings, counts: Counter[str]) -> Iterator[tuple[s
             counts["empty"] += 1
             continue
         labels = {name: value for name, value in values.items() if name != column}
+        own_id = _label(labels, _ID, where)
+        if own_id and source.format == "dataset":  # another one may count its rows alike
+            own_id = f"{named.name}-{own_id}"
         yield (
             where,
             Document(
-                id=_label(labels, _ID, where) or named.id,
+                id=own_id or named.id,
                 text=text,
                 source=_label(labels, _SOURCE, where) or named.source,
                 licence=_label(labels, _LICENCE, where) or "unknown",
@@ -273,16 +176,17 @@ def _file_rows(source: SourceSettings, columns: Sequence[str]) -> Iterator[_Name
     }[source.format]
     for path, name in zip(files, _names(files), strict=True):
         for row in read(path, columns):
-            yield _Named(row, f"{name}-{row.number}", name)
+            yield _Named(row, name, name)
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """The stems of files; with their directories where the stems alone are not distinct."""
+    """The stems of files; where they are not distinct with directories, or else the whole names."""
     plain = [path.with_suffix("") if path.suffix.lower() in COMPRESSED else path for path in files]
-    if len({path.stem for path in plain}) == len(plain):
-        return [path.stem for path in plain]
     common = os.path.commonpath([path.parent for path in plain])
-    return [path.with_suffix("").relative_to(common).as_posix() for path in plain]
+    stems = [path.stem for path in plain]
+    longer = [path.with_suffix("").relative_to(common).as_posix() for path in plain]
+    whole = [path.relative_to(common).as_posix() for path in files]
+    return next((names for names in (stems, longer) if len(set(names)) == len(names)), whole)
 
 
 def _json_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
@@ -343,7 +247,7 @@ def _joined(lines: Sequence[str]) -> str:
 def _parquet_rows(path: Path, columns: Sequence[str], label: str = "") -> Iterator[_Row]:
     """``label`` stands for the path in messages."""
     label = label or str(path)
-    with _opened(path) as stream:
+    with opened(path) as stream:
         try:
             # A compressed stream seeks by starting over, and Parquet is read from its end.
             compressed = path.suffix.lower() in COMPRESSED
@@ -365,117 +269,10 @@ def _parquet_rows(path: Path, columns: Sequence[str], label: str = "") -> Iterat
             raise InputError(f"{label}: not sound Parquet ({problem}); fetch it again") from None
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines with their ends."""
-    with _opened(path) as file:
-        for number, raw in enumerate(file, 1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path}:{number}: not UTF-8 at byte {error.start + 1} of the line; "
-                    "convert the file, perhaps from CP949"
-                ) from None
-            if line:
-                yield number, line
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BufferedIOBase]:
-    compressed = COMPRESSED.get(path.suffix.lower())
-    try:
-        with compressed(path) if compressed else path.open("rb") as file:
-            yield file
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{path}: {error.strerror}; check the file") from None
-        problem = one_line(error)
-        raise InputError(f"{path}: damaged or cut short ({problem}); fetch it again") from None
-
-
 def _dataset_rows(source: SourceSettings, columns: Sequence[str]) -> Iterator[_Named]:
     name = "/".join(part for part in (source.path, source.subset, source.split) if part)
     number = 0
-    for label, path in _dataset_files(source):
+    for label, path in dataset_files(source):
         for row in _parquet_rows(path, columns, label):
             number += 1
-            yield _Named(row, f"{name}-{number}", source.path)
-
-
-def _dataset_files(source: SourceSettings) -> Iterator[tuple[str, Path]]:
-    """A label and the local copy of each Parquet file of the split, fetched when it is due.
-
-    The Hub's own Parquet form is taken only where no revision is pinned, as it follows ``main``.
-    """
-    api = hub_client()
-    commit, files = _dataset_listing(api, source.path, source.revision)
-    if not files and source.revision is None:
-        commit, files = _dataset_listing(api, source.path, CONVERTED)
-    if not files:
-        raise InputError(
-            f"{source.path}: no Parquet files at revision {source.revision or 'main'}; "
-            f"set revision to {CONVERTED} or to a commit of it"
-        )
-    chosen = _split_files(source, files)
-    for file in chosen:
-        with hub_errors(source.path, commit, "data set"):
-            path = api.hf_hub_download(source.path, file, repo_type="dataset", revision=commit)
-        yield f"{source.path}/{file}", Path(path)
-    shards = _OF.search(chosen[-1])
-    if shards and len(chosen) < (total := int(shards.group(1))):
-        raise InputError(
-            f"{source.path}: only {len(chosen)} of the {total} files of split "
-            f"{source.split} are there; unset HF_HUB_OFFLINE to fetch the others"
-        )
-
-
-def _dataset_listing(api: HfApi, dataset: str, revision: str | None) -> tuple[str, list[str]]:
-    """The commit of a revision and its Parquet files; offline, those that were fetched before."""
-    with hub_errors(dataset, revision or "main", "data set"):
-        resolved = api.resolve_revision(dataset, repo_type="dataset", revision=revision)
-        commit = resolved.resolved
-        if is_offline_mode():
-            files = _cached_files(dataset, commit)
-        else:
-            files = api.list_repo_files(dataset, repo_type="dataset", revision=commit)
-    for file in files:
-        if ".." in Path(file).parts or Path(file).is_absolute():
-            raise InputError(f"{dataset}: lists {file!r}, a path outside of itself; do not use it")
-    return commit, sorted(file for file in files if file.endswith(".parquet"))
-
-
-def _cached_files(dataset: str, commit: str) -> list[str]:
-    try:
-        # With no patterns nothing is asked for, so a copy of only some files will do.
-        folder = snapshot_download(
-            dataset, repo_type="dataset", revision=commit, local_files_only=True, allow_patterns=[]
-        )
-    except LocalEntryNotFoundError:
-        return []
-    return [path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.parquet")]
-
-
-def _split_files(source: SourceSettings, files: Sequence[str]) -> list[str]:
-    """The files of the split: ``[data/][subset/]split{-*,/*,}.parquet``.
-
-    Raises:
-        InputError: there is no such split or subset, or there are several subsets to choose from.
-    """
-    shape = re.compile(rf"(?:data/)?(?:(.+)/)?{re.escape(source.split)}(?:[-/][^/]+)?\.parquet")
-    subsets: dict[str, list[str]] = {}
-    for file in files:
-        if match := shape.fullmatch(file):
-            subsets.setdefault(match.group(1) or "default", []).append(file)
-    if not subsets:
-        listed = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
-        raise InputError(
-            f"{source.path}: no Parquet files of split {source.split!r} among {listed}; "
-            f"set split, or revision to {CONVERTED}"
-        )
-    subset = source.subset or (next(iter(subsets)) if len(subsets) == 1 else "default")
-    if subset not in subsets:
-        raise InputError(
-            f"{source.path}: no subset {subset!r} with split {source.split!r}; "
-            f"set subset to one of {', '.join(subsets)}"
-        )
-    return subsets[subset]
+            yield _Named(row._replace(number=number), name, source.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,34 +54,38 @@ class MarkedPronoun:
 
 
 def marked_pronouns(document: Document) -> list[MarkedPronoun]:
-    """The pronouns of the document's chains that have an antecedent, in the order of the text."""
+    """The pronouns of the document's chains that have an antecedent, in the order of the text.
+
+    One that is marked in two chains has no one antecedent.
+    """
     found = []
+    chains_of = Counter(mention for chain in document.chains for mention in chain)
     for chain in document.chains:
         nominal = [mention for mention in chain if not is_pronoun(document, mention)]
         heads = tuple(head(document, mention) for mention in nominal)
         for mention in chain:
             earlier = [other for other in nominal if other[1] <= mention[0]]
-            if earlier and is_pronoun(document, mention):
+            if earlier and chains_of[mention] == 1 and is_pronoun(document, mention):
                 found.append(MarkedPronoun(mention, heads, max(earlier)))
     return sorted(found, key=lambda pronoun: pronoun.span)
 
 
 def candidates(
-    phrases: Sequence[NounPhrase], pronoun: MarkedPronoun, start: int
+    phrases: Sequence[NounPhrase], start: int, pronoun: int, heads: Sequence[Span] = ()
 ) -> list[Candidate]:
-    """The noun phrases between ``start`` and the pronoun by form, in order of first occurrence.
+    """The noun phrases between ``start`` and a pronoun by form, in order of first occurrence.
 
-    ``phrases`` are those of the document, in its order.
+    ``phrases`` are those of the document, in its order; ``pronoun`` is where the pronoun begins.
+    Those that name one of ``heads`` are right.
     """
     by_form: dict[str, list[NounPhrase]] = {}
     first, last = (
-        bisect_left(phrases, edge, key=lambda phrase: phrase.span[0])
-        for edge in (start, pronoun.span[0])
+        bisect_left(phrases, edge, key=lambda phrase: phrase.span[0]) for edge in (start, pronoun)
     )
     for phrase in phrases[first:last]:
-        if phrase.span[1] <= pronoun.span[0]:
+        if phrase.span[1] <= pronoun:
             by_form.setdefault(phrase.form, []).append(phrase)
-    near = [(a, b) for a, b in pronoun.heads if start < b and a < pronoun.span[0]]
+    near = [(a, b) for a, b in heads if start < b and a < pronoun]
     gold = {phrase.span for mention_head in near for phrase in naming(phrases, mention_head)}
     return [
         Candidate(

@@ -117,11 +117,11 @@ class ItemMaker:
         items = []
         phrases = noun_phrases(document)
         marked = marked_pronouns(document)
-        bare = sum(is_pronoun(document, mention) for chain in document.chains for mention in chain)
-        self.counts["no_antecedent"] += bare - len(marked)
+        bare = {m for chain in document.chains for m in chain if is_pronoun(document, m)}
+        self.counts["no_antecedent"] += len(bare) - len(marked)
         for pronoun in marked:
             around = window(document, pronoun.span, self.window)
-            found = tuple(candidates(phrases, pronoun, around[0]))
+            found = tuple(candidates(phrases, around[0], pronoun.span[0], pronoun.heads))
             if not any(candidate.gold for candidate in found):
                 outside = pronoun.antecedent[0] < around[0]
                 self.counts["out_of_window" if outside else "not_a_candidate"] += 1

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from unicodedata import normalize
 
-from kocoref.corpus.sources import read_rows, string
+from kocoref.corpus.lines import string
+from kocoref.corpus.sources import read_rows
 from kocoref.errors import InputError
 from kocoref.examples.items import LambadaItem
 from kocoref.settings import LambadaSettings

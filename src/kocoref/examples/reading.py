@@ -54,7 +54,7 @@ def readings(document: Document, characters: int) -> list[Reading]:
             Anaphor(
                 pronoun.span,
                 document.text[slice(*pronoun.span)],
-                tuple(candidates(phrases, pronoun, start)),
+                tuple(candidates(phrases, start, pronoun.span[0], pronoun.heads)),
             )
             for pronoun in held
         ]

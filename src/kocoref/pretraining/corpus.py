@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from kocoref.corpus.lines import json_lines, string
 from kocoref.errors import InputError
 
 _FORBIDDEN = frozenset({"ND", "NC"})
@@ -19,22 +19,18 @@ def read_open_text(paths: Sequence[Path], licences: Sequence[str]) -> list[str]:
     Licences without derivatives or for non-commercial use only are left out however they begin.
 
     Raises:
-        InputError: a file is missing or a line is not a row with ``text`` and ``license``.
+        InputError: a file cannot be read, a line is not a row with ``text`` and ``license``, or no
+            text may be used.
     """
     texts = []
     for path in paths:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; set pretrain.corpus in params.yaml")
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                    text, licence = row["text"], row["license"]
-                    parts = re.split(r"\W+", licence.upper())
-                except (ValueError, KeyError, TypeError) as error:
-                    raise InputError(
-                        f"{path}:{number}: needs text and license ({error!r})"
-                    ) from None
-                if licence.startswith(tuple(licences)) and not _FORBIDDEN.intersection(parts):
-                    texts.append(text)
+        for where, _, row in json_lines(path):
+            text, licence = string(row, "text", where), string(row, "license", where)
+            parts = re.split(r"\W+", licence.upper())
+            if licence.startswith(tuple(licences)) and not _FORBIDDEN.intersection(parts):
+                texts.append(text)
+    if not texts:
+        raise InputError(
+            "pretrain.corpus: no text whose licence is one of pretrain.licences; name other files"
+        )
     return texts

