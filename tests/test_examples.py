@@ -206,6 +206,12 @@ def test_plain_option_has_all_examples_of_its_task(option: Option, corpus: list[
     assert Counter((e.document, e.task) for e in phase) == Counter((d.id, option) for d in corpus)
 
 
+def test_control_has_the_masks_of_entity_in_their_order(corpus: list[Document]) -> None:
+    (phase,) = make_examples("entity", corpus, maker(), 5)
+    (control,) = make_examples("entity_unlabelled", corpus, maker(), 5)
+    assert control == [replace(e, task="entity_unlabelled", target=None) for e in phase]
+
+
 def test_mixed_is_half_and_half_in_turn(corpus: list[Document]) -> None:
     (phase,) = make_examples("mixed", corpus, maker(), 10)
     assert [example.task for example in phase] == ["entity", "pronoun"] * 5
@@ -223,6 +229,11 @@ def test_curriculum_has_the_proportions_of_the_report(corpus: list[Document]) ->
     assert [Counter(example.task for example in phase) for phase in phases] == [
         {"entity": 2}, {"pronoun": 4}, {"entity": 1, "pronoun": 1},
     ]  # fmt: skip
+
+
+def test_curriculum_goes_on_in_its_last_phase_with_what_is_new(corpus: list[Document]) -> None:
+    phases = make_examples("curriculum", corpus, maker(), 8)
+    assert len({(e.document, e.task) for phase in phases for e in phase}) == 8
 
 
 def test_curriculum_keeps_its_proportions_with_few_entities(
@@ -339,6 +350,14 @@ def test_pronoun_without_an_antecedent_is_counted(marked: Make) -> None:
     document = marked("[1:PER 그]는 왔다. [1 홍길동]은 웃었다. [1 그]는 갔다.")
     assert [item.surface for item in made.antecedent(document)] == ["그"]
     assert made.counts == Counter(no_antecedent=1, antecedent=1)
+
+
+def test_pronoun_of_two_chains_is_counted_once(marked: Make) -> None:
+    made = item_maker()
+    document = marked("[1:PER 홍길동]이 [2:PER 이순신]을 만났다. [1 그들]은 웃었다.")
+    (hong, they), (lee,) = document.chains
+    assert made.antecedent(replace(document, chains=((hong, they), (lee, they)))) == []
+    assert made.counts == Counter(no_antecedent=1)
 
 
 def test_plain_is_the_beginning(analysed: Make) -> None:

@@ -144,7 +144,11 @@ def test_every_pronoun_in_reach_is_in_exactly_one_reading(
         whole = [
             r for r in found if r.start <= pronoun.span[0] and pronoun.span[1] <= r.start + r.length
         ]
-        reachable = [r for r in whole if any(c.gold for c in candidates(phrases, pronoun, r.start))]
+        reachable = [
+            r
+            for r in whole
+            if any(c.gold for c in candidates(phrases, r.start, pronoun.span[0], pronoun.heads))
+        ]
         if held[pronoun.span]:
             (reading,) = (r for r in found for a in r.anaphors if a.span == pronoun.span)
             assert reading in reachable

@@ -125,7 +125,9 @@ def make_examples(
     def pool(task: str) -> list[Instance]:
         if task not in pools:
             make: Callable[[Document], list[Example]] = getattr(maker, task)
-            made: list[Instance] = _shuffled(documents, make, f"{maker.seed} {task}")
+            # In the order of what it is the control of, so that a run sees the same masks.
+            order = task.removesuffix("_unlabelled")
+            made: list[Instance] = _shuffled(documents, make, f"{maker.seed} {order}")
             if task == "pronoun" and maker.reading_share:
                 read = _shuffled(
                     documents, lambda d: readings(d, maker.reading_window), f"{maker.seed} reading"
@@ -140,13 +142,18 @@ def make_examples(
             pools[task] = made
         return pools[task]
 
+    streams: dict[str, Iterator[Instance]] = {}
+
+    def stream(task: str) -> Iterator[Instance]:
+        return streams.setdefault(task, cycle(pool(task)))
+
     if option == "curriculum":
         limit = min(limit, len(pool("entity")) + len(pool("pronoun")))
         total = sum(share for _, share in CURRICULUM)
-        return [_phase(task, pool, max(1, limit * share // total)) for task, share in CURRICULUM]
+        return [_phase(task, stream, max(1, limit * share // total)) for task, share in CURRICULUM]
     if option == "mixed":
-        return [_phase(option, pool, min(limit, 2 * max(map(len, map(pool, BOTH)))))]
-    return [_phase(option, pool, min(limit, len(pool(option))))]
+        return [_phase(option, stream, min(limit, 2 * max(map(len, map(pool, BOTH)))))]
+    return [_phase(option, stream, min(limit, len(pool(option))))]
 
 
 def _shuffled(
@@ -173,11 +180,11 @@ def _interleaved(
     return [next(sources[turn]) for turn in turns]
 
 
-def _phase(task: str, pool: Callable[[str], list[Instance]], size: int) -> list[Instance]:
-    """``size`` examples; a pool that is too small is gone through again."""
+def _phase(task: str, stream: Callable[[str], Iterator[Instance]], size: int) -> list[Instance]:
+    """The next ``size`` examples; a pool that is too small is gone through again."""
     if task != "mixed":
-        return list(islice(cycle(pool(task)), size))
-    pairs = zip(*(cycle(pool(name)) for name in BOTH), strict=True)
+        return list(islice(stream(task), size))
+    pairs = zip(*map(stream, BOTH), strict=True)
     return list(islice(chain.from_iterable(pairs), size))
 
 
