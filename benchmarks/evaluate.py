@@ -61,8 +61,8 @@ def one_pass(model: str, items: ItemSet, settings: EvaluateSettings, known: bool
     """The project's evaluation; the noun filter is already made if it is ``known``."""
     fix_arithmetic(settings.reproducible, settings.threads, "fp32")
 
-    from kocoref.evaluation.asking import evaluate
     from kocoref.evaluation.prediction import vocabulary_nouns
+    from kocoref.evaluation.protocols import evaluate
     from kocoref.model.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(model)

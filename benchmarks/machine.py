@@ -106,8 +106,8 @@ def ask(settings: EvaluateSettings, items: ItemSet, product: int) -> Work:
 
     from accelerate import Accelerator
 
-    from kocoref.evaluation.asking import evaluate as evaluate_items
     from kocoref.evaluation.prediction import vocabulary_nouns
+    from kocoref.evaluation.protocols import evaluate as evaluate_items
     from kocoref.model.checkpoint import load_checkpoint
     from kocoref.model.encoding import Encoder
 

@@ -54,8 +54,8 @@ def one_by_one(model: str, texts: Sequence[str]) -> Work:
     """The same answers, each candidate of each pronoun in a forward pass of its own."""
     fix_arithmetic(True, THREADS, "fp32")
 
-    from kocoref.evaluation.asking import copy_queries
     from kocoref.evaluation.prediction import ask
+    from kocoref.evaluation.protocols import copy_queries
     from kocoref.examples.items import AntecedentItem
     from kocoref.resolver import BATCH_TOKENS, Resolver
 

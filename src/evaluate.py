@@ -50,7 +50,8 @@ def measure(settings: EvaluateSettings) -> None:
         SEED_MEASURES,
         STRICT_MEASURES,
     )
-    from kocoref.evaluation.measuring import TEST, Measurer, read_outcome, write_outcome
+    from kocoref.evaluation.measuring import TEST, Measurer
+    from kocoref.evaluation.outcomes import read_outcome, write_outcome
     from kocoref.evaluation.salience import train_salience
     from kocoref.evaluation.slices import slice_accuracy
     from kocoref.examples.items import read_items

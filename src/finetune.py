@@ -14,10 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kocoref.files import discard
+from kocoref.errors import InputError
+from kocoref.files import discard, write_csv, write_json
 from kocoref.runtime import accelerate_precision, fix_arithmetic, memory_errors
 from kocoref.settings import FinetuneSettings, load_settings
 from kocoref.stage import interruption_held_back, run_stage
+from kocoref.training.teaching import check_losses
 
 if TYPE_CHECKING:
     from kocoref.model.checkpoint import Checkpoint
@@ -43,13 +45,11 @@ def main() -> None:
 
 
 def check(settings: FinetuneSettings) -> None:
-    """Refuse combinations of settings that would train on nothing, and what is no base.
+    """Refuse settings that would train on nothing, or from what this stage itself makes.
 
     Raises:
-        InputError: names the keys that do not go together.
+        InputError: names the keys.
     """
-    from kocoref.errors import InputError
-
     outs = FINETUNED.resolve(), CHECKPOINTS.resolve()
     base = Path(settings.base).resolve()
     if any(out in (base, *base.parents) for out in outs):
@@ -57,36 +57,7 @@ def check(settings: FinetuneSettings) -> None:
             f"finetune.base is {settings.base}, an output of this stage, which DVC removes before"
             " it runs: `dvc checkout` brings it back; copy it elsewhere and name the copy"
         )
-    if settings.option == "none":
-        return
-    if settings.mlm_weight == 0 and (settings.replay or settings.option == "entity_unlabelled"):
-        raise InputError(
-            "finetune.mlm_weight is 0, but finetune.replay and option entity_unlabelled learn by"
-            " masked language modelling only: set mlm_weight above 0"
-        )
-    names = settings.option != "pronoun"  # mixed and curriculum have both
-    if names and not (settings.target_weight or settings.mlm_weight):
-        raise InputError(
-            f"finetune.option {settings.option}: masked names learn by target_weight and"
-            " mlm_weight, and both are 0"
-        )
-    pronouns = not settings.option.startswith("entity")
-    reads = settings.reading_share and pronouns
-    ranks = settings.rank_weight and settings.ranked_share
-    if reads and not ranks and not settings.copy_weight and not settings.mlm_weight:
-        raise InputError(
-            "finetune.reading_share is above 0, but readings teach nothing: copy_weight and"
-            " mlm_weight are 0, and rank_weight or ranked_share too: set reading_share to 0"
-        )
-    weights = ("target_weight", "nouns_weight", "rank_weight", "copy_weight", "mlm_weight")
-    masked = settings.target_weight or settings.nouns_weight or settings.mlm_weight
-    if pronouns and not settings.reading_share and not masked:
-        raise InputError(
-            "finetune.reading_share is 0, and masked pronouns teach nothing: target_weight,"
-            " nouns_weight and mlm_weight are all 0"
-        )
-    if not any(getattr(settings, name) for name in weights):
-        raise InputError(f"finetune: {', '.join(weights)} are all 0: nothing to learn")
+    check_losses(settings)
 
 
 @memory_errors("finetune.batch_tokens", "finetune.max_length, window or reading_window")
@@ -97,13 +68,11 @@ def train(settings: FinetuneSettings) -> None:
     from torch.nn.init import zeros_
 
     from kocoref.corpus.document import read_documents
-    from kocoref.errors import InputError
-    from kocoref.evaluation.asking import evaluate
     from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES
     from kocoref.evaluation.prediction import vocabulary_nouns
+    from kocoref.evaluation.protocols import evaluate
     from kocoref.examples.items import read_items
     from kocoref.examples.options import ExampleMaker, make_examples, replay_stream
-    from kocoref.files import discard, write_csv, write_json
     from kocoref.model.checkpoint import load_checkpoint
     from kocoref.model.encoding import Encoder
     from kocoref.training.batching import RowMaker
@@ -139,7 +108,7 @@ def train(settings: FinetuneSettings) -> None:
         if settings.select_by not in (*measured, "last"):
             raise InputError(
                 f"finetune.select_by is {settings.select_by}, but the validation split has no item"
-                f" for it; choose one of {', '.join(measured)}"
+                f" for it; choose one of {', '.join([*measured, 'last'])}"
             )
         return measured
 

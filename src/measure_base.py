@@ -22,7 +22,8 @@ def main() -> None:
     settings = load_settings("evaluate", EvaluateSettings)
     fix_arithmetic(settings.reproducible, settings.threads, settings.mixed_precision)
 
-    from kocoref.evaluation.measuring import Measurer, write_outcome
+    from kocoref.evaluation.measuring import Measurer
+    from kocoref.evaluation.outcomes import write_outcome
 
     outcomes = Measurer(settings).measure(BASE, whole=True)
     with replacing(OUT) as out:

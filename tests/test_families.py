@@ -22,9 +22,9 @@ from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from kocoref.errors import InputError
-from kocoref.evaluation.asking import evaluate
 from kocoref.evaluation.measures import MEASURES
 from kocoref.evaluation.prediction import vocabulary_nouns
+from kocoref.evaluation.protocols import evaluate
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.example import Example
 from kocoref.examples.items import AntecedentItem, CorefItem, ItemSet, LambadaItem, PlainText

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from kocoref.errors import InputError
 from kocoref.evaluation import significance
-from kocoref.evaluation.asking import evaluate
 from kocoref.evaluation.baselines import (
     ANTECEDENT_RULES,
     antecedent_baseline,
@@ -32,6 +31,7 @@ from kocoref.evaluation.measures import (
     report_score,
 )
 from kocoref.evaluation.prediction import vocabulary_nouns
+from kocoref.evaluation.protocols import evaluate
 from kocoref.evaluation.salience import salience_baseline, train_salience
 from kocoref.evaluation.significance import paired_bootstrap
 from kocoref.evaluation.slices import slice_accuracy
@@ -597,6 +597,11 @@ def test_salience_ranker_learns_what_decides() -> None:
 
 def test_salience_ranker_needs_fifty_pronouns() -> None:
     assert train_salience(salient_items()[:49]) is None
+
+
+def test_salience_ranker_needs_a_wrong_candidate() -> None:
+    only = antecedent_item(candidate("민지", gold=True, first=0, last=0, subject=1))
+    assert train_salience([only] * 50) is None
 
 
 # ---- intervals

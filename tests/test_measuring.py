@@ -19,9 +19,10 @@ import evaluate as evaluate_stage
 import measure_base
 from kocoref.corpus.document import Document
 from kocoref.errors import InputError
-from kocoref.evaluation.asking import evaluate
 from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES, STRICT_MEASURES, Outcome
-from kocoref.evaluation.measuring import Measurer, outcome_of, read_outcome, write_outcome
+from kocoref.evaluation.measuring import Measurer
+from kocoref.evaluation.outcomes import outcome_of, read_outcome, write_outcome
+from kocoref.evaluation.protocols import evaluate
 from kocoref.examples.items import (
     ItemMaker,
     ItemSet,
@@ -139,9 +140,9 @@ def project(
         )
         for name in ("홍길동", "김서연", "민지")
     ]
-    write_items(Path("data/prepared/items/test"), items_of(documents))
+    write_items(Path("data/prepared/evaluation/test"), items_of(documents))
     write_items(Path("data/prepared/items/train"), items_of(documents[:1]))
-    write_items(Path("data/prepared/gold/novel"), items_of(documents[:2]))
+    write_items(Path("data/prepared/evaluation/novel"), items_of(documents[:2]))
     write_json(Path("data/prepared/frequent_nouns.json"), ["학생", "책", "의사", "학교", "회사"])
     shutil.copytree(tiny, BASE)
     for number, directory in enumerate((BASE.with_name("checkpoint-5"), BETTER)):
@@ -165,7 +166,7 @@ def test_whole_measurement_is_of_every_set_and_measure(project: Path) -> None:
     assert set(found["test"].measures(MEASURES)) == set(MEASURES)
     # Exact answers are asked for with one mask too, which is all that LAMBADA@1 needs.
     assert set(found["novel"].measures(MEASURES)) == {*STRICT_MEASURES, "lambada_at_1"}
-    items = read_items(Path("data/prepared/items/test"))
+    items = read_items(Path("data/prepared/evaluation/test"))
     expected = evaluate(load_checkpoint(str(BASE)), items, ["copy_mrr"], 4096, "apposition")
     assert found["test"].measures(["copy_mrr"]) == expected.measures(["copy_mrr"])
 
@@ -201,7 +202,7 @@ def test_pseudo_documents_are_spread_over_all(
     project: Path, count: int, expected: list[str]
 ) -> None:
     items = replace(items_of([]), plain=tuple(PlainText(str(n), "가") for n in range(5)))
-    write_items(Path("data/prepared/items/test"), items)
+    write_items(Path("data/prepared/evaluation/test"), items)
     test = Measurer(settings_with(pseudo_documents=count)).sets["test"]
     assert [item.document for item in test.plain] == expected
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kocoref.evaluation.asking import candidate_queries, copy_queries
 from kocoref.evaluation.prediction import ask
+from kocoref.evaluation.protocols import candidate_queries, copy_queries
 from kocoref.examples.antecedents import Candidate
 from kocoref.examples.example import Example, Task
 from kocoref.examples.items import AntecedentItem

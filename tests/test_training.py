@@ -40,7 +40,7 @@ from kocoref.runtime import accelerate_precision
 from kocoref.settings import FinetuneSettings
 from kocoref.training import loop
 from kocoref.training.batching import RowMaker, steps
-from kocoref.training.loop import Validate, finetune, publish
+from kocoref.training.loop import Validate, finetune, make_optimizer, publish, train_step
 from kocoref.training.state import TrainingState, load_state, save_state
 
 SETTINGS: dict[str, Any] = {
@@ -774,7 +774,7 @@ def test_state_is_kept_until_all_is_written(tiny: Path, monkeypatch: pytest.Monk
     settings = settings_with(base=str(tiny), max_steps=1, evaluations=1)
     unfinished = Path("models/.unfinished")
     with monkeypatch.context() as context:
-        context.setattr("kocoref.files.write_json", full)
+        context.setattr(stage, "write_json", full)
         with pytest.raises(OSError, match="No space"):
             stage.train(settings)
     assert len(list(unfinished.glob("*/checkpoint-1"))) == 1
@@ -868,6 +868,21 @@ def test_scale_of_fp16_is_part_of_the_state(tiny: Path, tmp_path: Path) -> None:
     assert state is not None
     assert state.step == 3
     assert accelerator.scaler.get_scale() == 2.0**7
+
+
+def test_step_without_a_target_learns_nothing(tiny: Path) -> None:
+    # With fp16's scale, which wants gradients of every step that it is asked to take.
+    checkpoint = load_checkpoint(str(tiny))
+    accelerator = Accelerator(cpu=True)
+    accelerator.scaler = torch.amp.GradScaler("cpu")
+    optimizer = make_optimizer(settings_with(), checkpoint.model, accelerator)
+    before = {name: value.clone() for name, value in checkpoint.model.state_dict().items()}
+    row = Row([2, 5, 3])
+    assert train_step(
+        settings_with(), checkpoint.model, [row], optimizer, accelerator, checkpoint
+    ) == {}  # fmt: skip
+    for name, value in checkpoint.model.state_dict().items():
+        assert torch.equal(value, before[name])
 
 
 def test_publish_leaves_no_checkpoint_of_an_earlier_run(train: Train, tmp_path: Path) -> None:

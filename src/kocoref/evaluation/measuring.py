@@ -1,8 +1,7 @@
-"""Checkpoints measured on the prepared items, and outcomes on disk."""
+"""Checkpoints measured on the prepared items."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -11,17 +10,15 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from kocoref.errors import InputError
-from kocoref.evaluation.asking import evaluate
 from kocoref.evaluation.measures import MEASURES, QUICK_MEASURES, STRICT_MEASURES, Outcome
 from kocoref.evaluation.prediction import vocabulary_nouns
+from kocoref.evaluation.protocols import evaluate
 from kocoref.examples.items import ItemSet, PlainText, read_items
-from kocoref.files import read_json, read_json_lines, write_json, write_json_lines
 from kocoref.model.checkpoint import Checkpoint, load_checkpoint
 from kocoref.runtime import accelerate_precision, memory_errors
 from kocoref.settings import EvaluateSettings
 
-ITEMS = Path("data/prepared/items/test")
-GOLD = Path("data/prepared/gold")
+SETS = Path("data/prepared/evaluation")
 TEST = "test"
 """The name of the test items among the sets; the others are gold sets."""
 
@@ -39,9 +36,10 @@ class Measurer:
     @cached_property
     def sets(self) -> dict[str, ItemSet]:
         """The test items and the gold sets by name."""
-        items = read_items(ITEMS)
-        items = replace(items, plain=_spread(items.plain, self._settings.pseudo_documents))
-        return {TEST: items} | {path.name: read_items(path) for path in sorted(GOLD.glob("*"))}
+        test = read_items(SETS / TEST)
+        test = replace(test, plain=_spread(test.plain, self._settings.pseudo_documents))
+        gold = [path for path in sorted(SETS.iterdir()) if path.name != TEST]
+        return {TEST: test} | {path.name: read_items(path) for path in gold}
 
     @memory_errors("evaluate.batch_tokens", "finetune.max_length or prepare.window")
     def measure(self, directory: Path, whole: bool) -> dict[str, Outcome]:
@@ -71,29 +69,3 @@ def _spread(items: Sequence[PlainText], count: int) -> tuple[PlainText, ...]:
     """At most so many items, evenly apart: neighbours in the order of ids are of one genre."""
     count = min(count, len(items))
     return tuple(items[number * len(items) // count] for number in range(count))
-
-
-def write_outcome(directory: Path, outcome: Outcome) -> None:
-    """Write the counts by column, documents in order, and the predictions."""
-    documents = sorted(outcome.columns)
-    columns = sorted({column for counts in outcome.columns.values() for column in counts})
-    counts = {c: [outcome.columns[d][c] for d in documents] for c in columns}
-    write_json_lines(directory / "predictions.jsonl", outcome.predictions)
-    write_json(directory / "counts.json", {"documents": documents, "counts": counts})
-
-
-def read_outcome(directory: Path) -> Outcome:
-    """The inverse of :func:`write_outcome`."""
-    found = read_json(directory / "counts.json")
-    outcome = outcome_of(found["documents"], found["counts"])
-    outcome.predictions.extend(read_json_lines(directory / "predictions.jsonl"))
-    return outcome
-
-
-def outcome_of(documents: list[str], counts: dict[str, list[float]]) -> Outcome:
-    """An outcome from its counts by column."""
-    outcome = Outcome()
-    for index, document in enumerate(documents):
-        found: dict[str, float] = {column: values[index] for column, values in counts.items()}
-        outcome.columns[document] = Counter(found)  # type: ignore[arg-type]
-    return outcome

@@ -22,11 +22,11 @@ MIN_TRAINING_ITEMS = 50
 
 
 def train_salience(items: Sequence[AntecedentItem]) -> Pipeline | None:
-    """Fit the ranker on training items; None where they are too few."""
-    if len(items) < MIN_TRAINING_ITEMS:
+    """Fit the ranker on training items; None where they are too few or all candidates right."""
+    gold = [candidate.gold for item in items for candidate in item.candidates]
+    if len(items) < MIN_TRAINING_ITEMS or all(gold):
         return None
     rows = np.concatenate([_features(item) for item in items])
-    gold = [candidate.gold for item in items for candidate in item.candidates]
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
     )

@@ -9,7 +9,13 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from kocoref.evaluation.measures import COUNTED, MEASURES, Outcome, has_items
+from kocoref.evaluation.measures import (
+    COUNTED,
+    LOWER_IS_BETTER,
+    MEASURES,
+    Outcome,
+    has_items,
+)
 
 FEWEST_DOCUMENTS = 6
 """With fewer even a sign test cannot reach 5 %: 2 · (1/2)⁵ = 0.06."""
@@ -38,6 +44,13 @@ def paired_bootstrap(
         bootstrap_values(outcome, documents, measure, resamples, seed) for outcome in (one, other)
     ]
     return interval(whole, values[0] - values[1], documents_with_items([one, other], measure))
+
+
+def better(measure: str, low: float, high: float) -> bool | None:
+    """Whether a difference with this interval is for the better; None where that holds zero."""
+    if low <= 0 <= high:
+        return None
+    return (low > 0) != (measure in LOWER_IS_BETTER)
 
 
 def documents_with_items(outcomes: Iterable[Outcome], measure: str) -> int:

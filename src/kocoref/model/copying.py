@@ -159,7 +159,7 @@ class CopyHead(nn.Module):
         over occurrences, plus a weighted sum of its salience.
         """
         found, width = references, states.shape[-1]
-        with torch.autocast(states.device.type, enabled=False):  # few and decisive
+        with torch.autocast(states.device.type, enabled=False):  # little work, but ties decide
             pieces = states.float()[found.rows, found.positions] * found.share[:, None]
             spans = pieces.new_zeros(len(found.pronouns) + len(found.occurrences), width)
             spans = spans.index_add(0, found.span_of, pieces)

@@ -78,7 +78,8 @@ class Encoder:
             for i, (_, stop) in zip(encoding.input_ids, encoding.offset_mapping, strict=True)
             if stop > 1 or not before
         ]
-        return tuple(ids[: self._room - 1])  # one less, since the middle of an even number is not
+        # Not all the room: what is cropped to it around the middle may be off by one.
+        return tuple(ids[: self._room - 1])
 
     def masked(self, left: str, right: str, masks: int) -> Encoded:
         """Encode ``left``, a number of masks and ``right``.

@@ -196,9 +196,12 @@ def train_step(
     """One optimizer step over all rows, however many batches and processes they take.
 
     Each kind of loss is divided by the number of its targets in the whole step, so a batch with
-    few targets weighs less than one with many. Returns the mean losses by kind.
+    few targets weighs less than one with many. Returns the mean losses by kind; of rows without
+    a target there are none, and nothing is learned.
     """
     counts = count_targets(rows)
+    if not any(counts.values()):
+        return {}
     weights = {
         "target": settings.target_weight,
         "nouns": settings.nouns_weight,
@@ -210,7 +213,7 @@ def train_step(
     totals = torch.zeros(len(KINDS), device=accelerator.device)
     batches = micro_batches([row for row in rows if row.has_targets()], settings.batch_tokens)
     mine = batches[accelerator.process_index :: accelerator.num_processes]
-    if not mine:  # the scale of fp16 begins with a backward pass
+    if not mine:  # fp16's scale begins with a backward pass, also where others have all batches
         accelerator.backward(totals.sum().requires_grad_())
     for part in mine:
         batch = collate(part, pad).to(accelerator.device)

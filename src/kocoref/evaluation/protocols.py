@@ -1,4 +1,4 @@
-"""Measuring a model: the queries of every measure, asked in one pass, and their answers counted."""
+"""The seed and strict protocols: what each measure asks, all in one pass, and how it counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kocoref.examples.reading import Anaphor
 from kocoref.examples.templates import TEMPLATES, Template
 from kocoref.model.checkpoint import Checkpoint
 from kocoref.model.copying import refer
-from kocoref.model.encoding import Encoder
+from kocoref.model.encoding import Encoded, Encoder
 
 REPORT_TOP = 50
 """Predictions that the report's code looks at before the noun filter."""
@@ -99,16 +99,25 @@ def copy_queries(
     for number, item in enumerate(items):
         shared[item.document, item.start, item.left + item.surface + item.right].append(number)
     for numbers in shared.values():
-        first = items[numbers[0]]
-        seen = encoder.visible(first.left, first.surface, first.right)
-        for part in [[number] for number in numbers] if seen.cropped else [numbers]:
-            if seen.cropped:
-                item = items[part[0]]
-                seen = encoder.visible(item.left, item.surface, item.right)
-            found = [refer(seen, items[i].start, _anaphor(items[i])) for i in part]
-            references = tuple(reference for reference in found if reference is not None)
-            assert len(references) == len(part), "the text is cropped around the pronoun"
-            yield Query(seen.ids, [], references=references), part
+        seen = _in_sight(encoder, items[numbers[0]])
+        if not seen.cropped:
+            yield _copy_query(seen, [items[number] for number in numbers]), numbers
+            continue
+        for number in numbers:
+            item = items[number]
+            yield _copy_query(_in_sight(encoder, item), [item]), [number]
+
+
+def _in_sight(encoder: Encoder, item: AntecedentItem) -> Encoded:
+    """The item's text, cropped around the pronoun where it is too long."""
+    return encoder.visible(item.left, item.surface, item.right)
+
+
+def _copy_query(seen: Encoded, items: Sequence[AntecedentItem]) -> Query:
+    references = [refer(seen, item.start, _anaphor(item)) for item in items]
+    found = tuple(reference for reference in references if reference is not None)
+    assert len(found) == len(items), "the text is cropped around the pronoun"
+    return Query(seen.ids, [], references=found)
 
 
 def _anaphor(item: AntecedentItem) -> Anaphor:
