@@ -29,7 +29,8 @@ from kocoref.commands import run_command
 from kocoref.errors import InputError
 from kocoref.files import read_json, replacing, write_json
 from kocoref.reporting.comparison import Comparison
-from kocoref.reporting.experiments import SHOWN, draw, write_page
+from kocoref.reporting.comparison_plots import draw
+from kocoref.reporting.experiments import SHOWN, write_page
 from kocoref.settings import (
     PARAMS,
     ExperimentsSettings,
@@ -217,6 +218,8 @@ def _known(plan: ExperimentsSettings) -> dict[str, Any]:
         name: values for name, values in known.get("templates", {}).items()
         if name in plan.templates
     }  # fmt: skip
+    if dropped := len(known.get("runs", ())) - len(runs):
+        log.warning("%s: %d runs of another plan or params.yaml are dropped", RESULTS, dropped)
     return known | {
         "common": plan.common, "sections": sections, "resamples": RESAMPLES,
         "runs": runs, "templates": templates if same else {},
@@ -289,6 +292,8 @@ def _add(
     base = _json(name, "data/predictions/base/test/counts.json")
     items = {"documents": base["documents"], "base_counts": base["counts"]}
     if any(results.get(key) != value for key, value in items.items()):
+        if results["runs"] or results["gold"]:
+            log.warning("the base or the items are others than before: earlier results are dropped")
         results |= items | {"runs": [], "templates": {}, "gold": {}}  # no longer comparable
     results["base"] = measured["base"]
     results["baselines"] = {

@@ -58,28 +58,52 @@ def test_mean_and_spread_over_seeds(three: Comparison) -> None:
     )  # fmt: skip
 
 
-def resampled(shares: list[float]) -> Any:
-    """The mean of some shares over each resample of six documents of one size."""
+def resampled(*seeds: list[float]) -> Any:
+    """The mean of some shares over each resample of six documents of one size, and of seeds."""
     picks = np.random.default_rng(1).multinomial(6, [1 / 6] * 6, size=RESAMPLES)
-    return picks @ np.array(shares) / 6
+    drawn = np.random.default_rng(1).integers(len(seeds), size=(len(seeds), RESAMPLES))
+    of_seeds = picks @ np.array(seeds).T / 6
+    return np.mean([of_seeds[range(RESAMPLES), which] for which in drawn], axis=0)
 
 
 def test_difference_from_the_base(three: Comparison) -> None:
     difference = three.against_base("pronoun", "copy_accuracy")
-    # The mean of the seeds by document minus the base: 1 - 0.5, 0.75 - 0.5, 0.5 - 0.5, 0.
     assert difference["difference"] == pytest.approx(0.375 - 0.25)
-    values = resampled([0.5, 0.25, 0, 0, 0, 0])
+    # By document and seed, minus the base.
+    values = resampled([0.5, 0.5, 0.5, 0, 0, 0], [0.5, 0, -0.5, 0, 0, 0]).round(12)
     assert difference["low"] == pytest.approx(np.quantile(values, 0.025))
     assert difference["high"] == pytest.approx(np.quantile(values, 0.975))
-    none = (values == 0).sum()  # resamples without the first two documents
-    assert 5 < none < 40
-    assert difference["p_value"] == pytest.approx(2 * (none + 1) / (RESAMPLES + 1))
+    below = (values <= 0).sum()
+    assert 5 < below < 60
+    assert difference["p_value"] == pytest.approx(2 * (below + 1) / (RESAMPLES + 1))
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    # Two seeds of which one is as much better as the other is worse, in every document alike.
+    made = found(comparison_of(hits("pronoun", 1, *[0.9] * 6), hits("pronoun", 2, *[0.3] * 6)))
+    base = hits("base", None, *[0.5] * 6)
+    difference = made.model_copy(update={"base_counts": base["counts"]}).against_base(
+        "pronoun", "copy_accuracy"
+    )
+    assert [difference[key] for key in ("difference", "low", "high")] == pytest.approx(
+        [0.1, -0.2, 0.4]
+    )
+
+
+def test_rounding_is_no_difference() -> None:
+    # (0.1 + 0.1 + 0.1) / 3 is not 0.1.
+    made = found(comparison_of(*(hits("pronoun", seed, *[0.1] * 6) for seed in (1, 2, 3))))
+    base = hits("base", None, *[0.1] * 6)
+    difference = made.model_copy(update={"base_counts": base["counts"]}).against_base(
+        "pronoun", "copy_accuracy"
+    )
+    assert (difference["low"], difference["high"], difference["p_value"]) == (0, 0, 1)
 
 
 def test_difference_of_two_rows(three: Comparison) -> None:
     difference = three.against_row("pronoun", "entity", "copy_accuracy")
-    # By document 1, 0.75, 0.5 and zeros minus zeros, 0.5 and 1.
-    values = resampled([1, 0.75, 0.5, 0, -0.5, -1])
+    # By document and seed, minus zeros, 0.5 and 1.
+    values = resampled([1, 1, 1, 0, -0.5, -1], [1, 0.5, 0, 0, -0.5, -1])
     assert difference["difference"] == pytest.approx(0.375 - 0.25)
     assert difference["low"] == pytest.approx(np.quantile(values, 0.025))
     assert difference["high"] == pytest.approx(np.quantile(values, 0.975))
@@ -98,9 +122,9 @@ def test_difference_of_two_rows_is_antisymmetric(three: Comparison) -> None:
 
 def test_difference_that_is_the_same_everywhere_is_certain() -> None:
     made = found(whole())
-    # F1 of 8 % and 6 % minus 10 %, in each document.
-    difference = made.against_base("entity", "coref_f1")
-    assert [difference[k] for k in ("difference", "low", "high")] == pytest.approx([-0.03] * 3)
+    # F1 of 9 % minus 10 %, in each document.
+    difference = made.against_base("entity_unlabelled", "coref_f1")
+    assert [difference[k] for k in ("difference", "low", "high")] == pytest.approx([-0.01] * 3)
     assert difference["p_value"] == pytest.approx(2 / 200)
     bits = made.against_row("entity_anchor", "entity", "pseudo_bpc")
     assert bits["difference"] == pytest.approx(3.6 - 3.8)

@@ -380,7 +380,24 @@ def test_option_none_has_no_training(tmp_path: Path) -> None:
     korean, english = both(tmp_path, metrics)
     assert "선택된 체크포인트가 base 자신이므로" in korean
     assert "There was no training step" in english
-    assert "Use the base as it is." in english
+    assert "- Nothing was fine-tuned, so there is nothing to choose." in english
+
+
+def test_base_that_no_checkpoint_beat_is_to_be_used(tmp_path: Path) -> None:
+    metrics = make()
+    metrics["training.json"] |= {"best_step": 0}
+    _, english = both(tmp_path, metrics)
+    assert "No checkpoint beat the base on the validation set. Use the base as it is." in english
+
+
+def test_last_checkpoint_is_not_said_to_be_chosen(tmp_path: Path) -> None:
+    metrics = make()
+    metrics["training.json"] |= {"select_by": "last"}
+    korean, english = both(tmp_path, metrics)
+    assert "(the last checkpoint)" in english
+    assert "(the last one, not chosen on the validation set)" in english
+    assert "by being" not in english
+    assert "(마지막 체크포인트; 검증 집합으로 고르지 않았다)" in korean
 
 
 def without_antecedents(metrics: dict[str, Any]) -> dict[str, Any]:

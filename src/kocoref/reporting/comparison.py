@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kocoref.errors import InputError
 from kocoref.evaluation.measures import MEASURES, Outcome
-from kocoref.evaluation.measuring import outcome_of
+from kocoref.evaluation.outcomes import outcome_of
 from kocoref.evaluation.significance import (
     Difference,
     bootstrap_values,
@@ -24,6 +24,7 @@ Counts = dict[str, list[float]]
 """Column → counts by document, in the order of :attr:`Comparison.documents`."""
 SlicesByScorer = dict[str, dict[str, dict[str, dict[str, float]]]]
 """Scorer → what is sliced by → value → accuracy and items."""
+RESAMPLING_SEED = 1
 
 
 class Run(BaseModel):
@@ -116,7 +117,7 @@ class Comparison(BaseModel):
         return self._difference(self.rows()[row], [base], measure)
 
     def against_row(self, row: str, other: str, measure: str) -> Difference:
-        """The mean of one row minus the mean of another, on the same resampled documents."""
+        """The mean of one row minus that of another, on the same resampled documents and seeds."""
         return self._difference(
             self.rows()[row],
             [outcome_of(self.documents, run.counts) for run in self.rows()[other]],
@@ -126,15 +127,21 @@ class Comparison(BaseModel):
     def _difference(
         self, runs: Sequence[Run], others: Sequence[Outcome], measure: str
     ) -> Difference:
+        """Both documents and seeds are resampled, the same for both sides."""
         ours = [outcome_of(self.documents, run.counts) for run in runs]
 
         def values(outcomes: Sequence[Outcome]) -> Any:
-            found = [bootstrap_values(o, self.documents, measure, self.resamples, 1)
-                     for o in outcomes]  # fmt: skip
-            return np.mean(found, axis=0)
+            found = np.array([
+                bootstrap_values(o, self.documents, measure, self.resamples, RESAMPLING_SEED)
+                for o in outcomes
+            ])  # fmt: skip
+            drawn = np.random.default_rng(RESAMPLING_SEED).integers(len(found), size=found.shape)
+            return np.take_along_axis(found, drawn, axis=0).mean(axis=0)
 
         def whole(outcomes: Sequence[Outcome]) -> float:
             return float(np.mean([MEASURES[measure](o.sums()) for o in outcomes]))
 
+        # Means of equal counts may differ in their last bit, which is no difference.
+        resampled = (values(ours) - values(others)).round(12)
         documents = documents_with_items([*ours, *others], measure)
-        return interval(whole(ours) - whole(others), values(ours) - values(others), documents)
+        return interval(whole(ours) - whole(others), resampled, documents)

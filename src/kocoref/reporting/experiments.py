@@ -1,18 +1,14 @@
-"""docs/experiments.md and its figures: options compared over seeds, from measured results alone."""
+"""docs/experiments.md: options compared over seeds, from measured results alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from matplotlib import style
-from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from kocoref.evaluation.measures import LOWER_IS_BETTER
-from kocoref.evaluation.significance import Difference
+from kocoref.evaluation.significance import Difference, better
 from kocoref.markdown import table
 from kocoref.reporting.comparison import Comparison, GoldSet, SlicesByScorer
 
@@ -29,6 +25,8 @@ PRONOUN_MEASURES: Final = ("coref_f1", "coref_at_5", "antecedent_accuracy", "cop
 PART_MEASURES: Final = ("antecedent_accuracy", "copy_accuracy", "pseudo_bpc")
 WITHOUT: Final = "pronoun_without_"
 """How the rows are called that lack a part of the row `pronoun`."""
+AGAINST_BASE: Final = "finetuned_minus_base"
+"""What the difference of a row from the base is called on gold sets."""
 TRAINED: Final = "salience"
 """The baseline that learned; the other baselines are trivial."""
 
@@ -42,8 +40,9 @@ def write_page(found: Comparison) -> str:
         "## Every row",
         table(["Row", *SHOWN.values()], _means(found)),
         "Mean over seeds, ± their standard deviation. ▲ better and ▼ worse than the base: the 95 % "
-        "interval of a paired bootstrap over documents excludes zero. pseudo-bpc is in bits per "
-        "character, lower is better.",
+        "interval of a paired bootstrap over documents and seeds excludes zero. Of few seeds that "
+        "says little: where ± is as large as the difference, other seeds may turn it. "
+        f"{_by_chance(found)} pseudo-bpc is in bits per character, lower is better.",
         "![Accuracy by row](experiments/accuracy.png)",
         "Means; the bars are the 95 % intervals of the differences from the base.",
         "![Coref@5 against antecedent accuracy](experiments/at_5.png)",
@@ -58,18 +57,12 @@ def write_page(found: Comparison) -> str:
         "## Cost",
         table(["Row", "Seeds", "Examples", "Tokens", "Minutes"], _costs(found)),
         "Means over seeds. Minutes are of the whole experiment, training and evaluation, on the "
-        "machine that ran it first; they are no part of what is compared.",
+        "machine that ran it first, with whatever else that did, and of the first one also of the "
+        "data and the base; they are no part of what is compared.",
         "## What the rows are",
         table(["Row", "Params"], _params(found)),
     ]
     return "\n\n".join(blocks) + "\n"
-
-
-def better(measure: str, difference: Difference) -> bool | None:
-    """Whether a difference is for the better; None where its interval holds zero."""
-    if difference["low"] <= 0 <= difference["high"]:
-        return None
-    return (difference["low"] > 0) != (measure in LOWER_IS_BETTER)
 
 
 def _head(found: Comparison) -> list[str]:
@@ -81,8 +74,18 @@ def _head(found: Comparison) -> list[str]:
         "raise its measures; here every option is trained on the embedded passages, with as many "
         f"seeds as Cost says, and measured on the same {len(found.documents)} test passages. All "
         f"rows have {common} and otherwise `params.yaml`, but for what each says itself (What the "
-        "rows are).",
+        "rows are). A reading counts as one example, however many pronouns it holds: rows of equal "
+        "examples differ in tokens (Cost).",
     ]
+
+
+def _by_chance(found: Comparison) -> str:
+    """What to expect of as many intervals."""
+    tests = len(SHOWN) * sum(runs[0].seed is not None for runs in found.rows().values())
+    return (
+        f"Of {tests} such differences about {round(0.05 * tests)} are marked by chance alone, if "
+        "nothing has changed."
+    )
 
 
 def _value(measure: str, value: float) -> str:
@@ -90,19 +93,30 @@ def _value(measure: str, value: float) -> str:
 
 
 def _difference(measure: str, found: Difference) -> str:
-    scale, digits, unit = (1, 3, "") if measure == "pseudo_bpc" else (100, 1, " points")
+    scale, digits, unit = (1, 3, "") if measure == "pseudo_bpc" else (100, 2, " points")
     middle, low, high = (
         f"{scale * found[key]:+z.{digits}f}" for key in ("difference", "low", "high")
     )
     return f"{middle}{unit} [{low}, {high}]"
 
 
+def _p_value(found: Comparison, difference: Difference) -> str:
+    """The p-value; the least that so many resamples can give is a bound."""
+    least = 2 / (found.resamples + 1)
+    value = difference["p_value"]
+    return f"p ≤ {least:.3f}" if value <= least else f"p = {value:.3f}"
+
+
+def _better(measure: str, found: Difference) -> bool | None:
+    return better(measure, found["low"], found["high"])
+
+
 def _verdict(measure: str, found: Difference) -> str:
-    return {True: "better", False: "worse", None: "no clear difference"}[better(measure, found)]
+    return {True: "better", False: "worse", None: "no clear difference"}[_better(measure, found)]
 
 
 def _mark(measure: str, found: Difference) -> str:
-    return {True: " ▲", False: " ▼", None: ""}[better(measure, found)]
+    return {True: " ▲", False: " ▼", None: ""}[_better(measure, found)]
 
 
 def _means(found: Comparison) -> list[list[str]]:
@@ -126,7 +140,8 @@ def _differences(found: Comparison) -> list[str]:
         for row in found.rows():
             difference = found.against_base(row, measure)
             rows.append(
-                [f"`{row}`", _difference(measure, difference), f"{difference['p_value']:.4f}",
+                [f"`{row}`", _difference(measure, difference),
+                 _p_value(found, difference).removeprefix("p ").removeprefix("= "),
                  _verdict(measure, difference)]
             )  # fmt: skip
         columns = ["Row", "Mean minus base, 95 % interval", "p", "Verdict"]
@@ -158,9 +173,12 @@ def best_trivial(found: Comparison, measure: str) -> tuple[str, float]:
     return name.replace("_", " "), values[name]
 
 
-def best_row(found: Comparison, measure: str) -> str:
-    """The row with the highest mean of a measure."""
-    return max(found.rows(), key=lambda row: found.mean(row, measure))
+def equal_rows(found: Comparison) -> list[str]:
+    """The rows that train, and on as much as the others."""
+    return [
+        row for row, (run, *_) in found.rows().items()
+        if run.seed is not None and found.common.keys().isdisjoint(run.params)
+    ]  # fmt: skip
 
 
 def _change(found: Comparison, row: str, measure: str) -> str:
@@ -168,7 +186,7 @@ def _change(found: Comparison, row: str, measure: str) -> str:
     return (
         f"{SHOWN[measure]} {_value(measure, found.base[measure])} → "
         f"{_value(measure, found.mean(row, measure))} ({_difference(measure, difference)}, "
-        f"p = {difference['p_value']:.4f}, {_verdict(measure, difference)})"
+        f"{_p_value(found, difference)}, {_verdict(measure, difference)})"
     )
 
 
@@ -179,7 +197,7 @@ def _contrast(found: Comparison, row: str, other: str, measures: Sequence[str]) 
         difference = found.against_row(row, other, measure)
         said.append(
             f"{SHOWN[measure]} {_difference(measure, difference)}, "
-            f"p = {difference['p_value']:.4f}, {_verdict(measure, difference)}"
+            f"{_p_value(found, difference)}, {_verdict(measure, difference)}"
         )
     return "; ".join(said)
 
@@ -199,8 +217,9 @@ def _answers(found: Comparison) -> list[str]:
     if {"entity", "entity_unlabelled"} <= rows.keys():
         measures = ("lambada_at_1", *PRONOUN_MEASURES)
         blocks.append(
-            "**Was it the lost targets?** `entity` against `entity_unlabelled`, the same masks "
-            f"with and without their targets {_apart(found, 'entity', 'entity_unlabelled')}: "
+            "**Was it the lost targets?** `entity` against `entity_unlabelled`, the same places "
+            "masked, with their targets and without (and then with one mask each) "
+            f"{_apart(found, 'entity', 'entity_unlabelled')}: "
             f"{_contrast(found, 'entity', 'entity_unlabelled', measures)}."
         )
     if {"entity", "pronoun_target"} <= rows.keys():
@@ -233,46 +252,68 @@ def _answers(found: Comparison) -> list[str]:
 
 
 def _answer_entity(found: Comparison) -> list[str]:
-    verdicts = [better(m, found.against_base("entity", m)) for m in PRONOUN_MEASURES]
-    if False in verdicts and True not in verdicts:
-        said = "Yes." if None not in verdicts else "Yes, by what changed clearly."
-    elif False in verdicts:
-        said = "In part: some measures fell, some rose."
-    elif True in verdicts:
-        said = "No: nothing fell clearly, and something rose."
-    else:
-        said = "Not clearly: no measure of pronouns changed beyond chance."
-    return [
-        f"**Did training on repeated entities hurt pronouns here too?** {said} `entity`: "
-        + "; ".join(_change(found, "entity", m) for m in PRONOUN_MEASURES)
+    """By the report's measures and by antecedents; copying is not trained by entities."""
+    said = {
+        measure: {True: "no, it got better", False: "yes", None: "not clearly"}[
+            _better(measure, found.against_base("entity", measure))
+        ]
+        for measure in ("coref_f1", "coref_at_5", "antecedent_accuracy")
+    }
+    verdicts = "; ".join(f"by {SHOWN[measure]} {word}" for measure, word in said.items())
+    block = (
+        "**Did training on repeated entities hurt pronouns here too?** "
+        f"{verdicts[0].upper()}{verdicts[1:]}. `entity`: "
+        + "; ".join(_change(found, "entity", measure) for measure in said)
         + "."
+    )
+    of_gold = [
+        f"{name} {_difference('antecedent_accuracy', difference)}, "
+        f"{_verdict('antecedent_accuracy', difference)}"
+        for name, gold in found.gold.items()
+        if "entity" in gold.rows
+        for difference in [gold.rows["entity"].differences[AGAINST_BASE]["antecedent_accuracy"]]
     ]
+    if of_gold:
+        block += f" Its antecedent accuracy on human annotation: {'; '.join(of_gold)}."
+    return [block]
 
 
 def _answer_best(found: Comparison) -> str:
-    lines = ["**What helps?**"]
+    """The best row among equals, and what is trained on more; all chosen on these very items."""
+    rows = equal_rows(found)
+    more = [row for row, (run, *_) in found.rows().items() if run.seed and row not in rows]
+    lines = ["**What helps?** (Chosen on the items it is measured on: a little too good.)"]
     for measure in ("antecedent_accuracy", "copy_accuracy"):
-        row = best_row(found, measure)
         rule, value = best_trivial(found, measure)
-        said = (
-            f"By {SHOWN[measure].lower()} the best row is `{row}` ({_seen(found, row, 'examples')} "
-            f"examples): {_change(found, row, measure)}; the best trivial baseline ({rule}) has "
-            f"{_value(measure, value)}"
-        )
+        said = []
+        if rows:
+            best = max(rows, key=lambda row: found.mean(row, measure))
+            said.append(
+                f"By {SHOWN[measure].lower()} the best of the rows of equal size is `{best}`: "
+                f"{_change(found, best, measure)}"
+            )
+        said += [
+            f"`{row}`, trained on {_seen(found, row, 'examples')} examples: "
+            f"{_change(found, row, measure)}"
+            for row in more
+        ]
+        said.append(f"the best trivial baseline ({rule}) has {_value(measure, value)}")
         if TRAINED in found.baselines:
-            said += f", the salience ranker {_value(measure, found.baselines[TRAINED][measure])}"
-        lines.append(said + ".")
+            learned = _value(measure, found.baselines[TRAINED][measure])
+            said.append(f"the salience ranker, which is trained too, {learned}")
+        lines.append(f"{'; '.join(said)}.")
     return " ".join(lines)
 
 
 def _answer_at_5(found: Comparison) -> str:
-    names = list(found.rows())
+    names = equal_rows(found)
     at_5 = [found.mean(name, "coref_at_5") for name in names]
     accuracy = [found.mean(name, "antecedent_accuracy") for name in names]
     rule, value = best_trivial(found, "coref_at_5")
     said = (
-        "**Does a higher Coref@5 mean better antecedents?** Over the rows the rank correlation of "
-        f"Coref@5 with antecedent accuracy is {_rank_correlation(at_5, accuracy)}; a {rule} guess, "
+        f"**Does a higher Coref@5 mean better antecedents?** Over the {len(names)} rows of equal "
+        "size the rank correlation of Coref@5 with antecedent accuracy is "
+        f"{_rank_correlation(at_5, accuracy)}; a {rule} guess, "
         f"which reads nothing, has a Coref@5 of {_value('coref_at_5', value)}, the base "
         f"{_value('coref_at_5', found.base['coref_at_5'])}."
     )
@@ -349,7 +390,8 @@ def _gold(found: Comparison) -> list[str]:
             f"**{name}**{part}: {items['antecedent']} pronouns with a candidate antecedent in the "
             f"window, {items['mean_candidates']:.1f} candidates each; left out, the antecedent out "
             f"of the window: {items['antecedent_out_of_window']}, not a noun phrase of its own: "
-            f"{items['antecedent_not_a_candidate']}.",
+            f"{items['antecedent_not_a_candidate']}, no noun of the chain before the pronoun: "
+            f"{items['antecedent_none']}.",
             table(["", *(SHOWN[m] for m in GOLD_MEASURES)], _gold_means(gold)),
             *_gold_best(gold),
         ]
@@ -362,7 +404,7 @@ def _gold_means(gold: GoldSet) -> list[list[str]]:
         for name, values in gold.roles.items()
     ]
     for name, row in gold.rows.items():
-        against = row.differences["finetuned_minus_base"]
+        against = row.differences[AGAINST_BASE]
         rows.append(
             [f"`{name}`",
              *(f"{_value(m, row.measures[m])} ({_difference(m, against[m])})"
@@ -374,11 +416,15 @@ def _gold_means(gold: GoldSet) -> list[list[str]]:
 def _gold_best(gold: GoldSet) -> list[str]:
     """The best row by copying against every role, and where it is right."""
     name, best = max(gold.rows.items(), key=lambda pair: pair[1].measures["copy_accuracy"])
-    against = "; ".join(
-        f"{role.removeprefix('finetuned_minus_').replace('_', ' ')} "
-        f"{_difference('copy_accuracy', found['copy_accuracy'])}"
-        for role, found in best.differences.items()
-    )
+    against = [
+        f"{SHOWN[measure]}: "
+        + "; ".join(
+            f"{role.removeprefix('finetuned_minus_').replace('_', ' ')} "
+            f"{_difference(measure, found[measure])}"
+            for role, found in best.differences.items()
+        )
+        for measure in GOLD_MEASURES
+    ]
     rows = [
         [by, value, f"{of_base['items']:.0f}",
          *(f"{_percent(gold.base_slices, s, by, value)} → {_percent(best.slices, s, by, value)}"
@@ -387,82 +433,12 @@ def _gold_best(gold: GoldSet) -> list[str]:
         for value, of_base in gold.base_slices["copy"][by].items()
     ]  # fmt: skip
     columns = ["By", "", "Pronouns", *(f"{SHOWN[m]}, base → `{name}`" for m in GOLD_MEASURES)]
-    return [f"Copying of `{name}`, the best row by it, minus that of: {against}.",
-            table(columns, rows)]  # fmt: skip
+    return [
+        f"`{name}`, the best row by copying on these very items, minus base and baselines. "
+        f"{'. '.join(against)}.",
+        table(columns, rows),
+    ]
 
 
 def _percent(slices: SlicesByScorer, scorer: str, by: str, value: str) -> str:
     return f"{100 * slices[scorer][by][value]['accuracy']:.1f} %"
-
-
-def draw(found: Comparison, directory: Path, dpi: int) -> None:
-    """Two figures: accuracies by row with their intervals, and Coref@5 against accuracy."""
-    with style.context(["default", {"font.size": 9, "axes.spines.top": False,
-                                    "axes.spines.right": False}]):  # fmt: skip
-        _save(_accuracy_figure(found), directory / "accuracy.png", dpi)
-        _save(_at_5_figure(found), directory / "at_5.png", dpi)
-
-
-def _accuracy_figure(found: Comparison) -> Figure:
-    names = list(found.rows())
-    figure = Figure((10, 1.2 + 0.32 * len(names)), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, measure in zip(panels, ("antecedent_accuracy", "copy_accuracy"), strict=True):
-        base = found.base[measure]
-        for place, name in enumerate(names):
-            difference = found.against_base(name, measure)
-            mean = 100 * found.mean(name, measure)
-            reach = [[mean - 100 * (base + difference["low"])],
-                     [100 * (base + difference["high"]) - mean]]  # fmt: skip
-            axes.errorbar(mean, place, xerr=np.maximum(reach, 0), fmt="o", color="#0072B2")
-        lines = {"base": base, "best trivial baseline": best_trivial(found, measure)[1]}
-        if TRAINED in found.baselines:
-            lines["salience ranker"] = found.baselines[TRAINED][measure]
-        styles = (("#999999", "-"), ("#D55E00", "--"), ("#009E73", ":"))
-        for (label, value), (colour, line) in zip(lines.items(), styles, strict=False):
-            axes.axvline(100 * value, color=colour, linestyle=line, label=label, zorder=0)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel(f"{SHOWN[measure]} (%)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-    return figure
-
-
-def _at_5_figure(found: Comparison) -> Figure:
-    figure = Figure((6, 4.2), layout="constrained")
-    axes = figure.subplots()
-    points = {"base": found.base} | {
-        name: {m: found.mean(name, m) for m in ("coref_at_5", "antecedent_accuracy")}
-        for name, (run, *_) in found.rows().items()
-        if run.seed is not None  # a row that does not train is the base
-    }
-    places = {
-        name: (100 * point["coref_at_5"], 100 * point["antecedent_accuracy"])
-        for name, point in points.items()
-    }
-    axes.plot(*zip(*places.values(), strict=True), "o", color="#0072B2")
-    for name, place in _labels(places).items():
-        axes.annotate(name, place, xytext=(5, -2), textcoords="offset points", fontsize=7)
-    rule, value = best_trivial(found, "coref_at_5")
-    axes.axvline(100 * value, color="#D55E00", linestyle="--", label=f"{rule} guess")
-    axes.set_xlabel("Coref@5 (%)")
-    axes.set_ylabel("Antecedent accuracy (%)")
-    axes.margins(x=0.2)
-    figure.legend(loc="outside upper center", frameon=False)
-    return figure
-
-
-def _labels(places: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """Where the labels of points stand: beside their points, lower where another label is."""
-    wide, high = (np.ptp(values) for values in zip(*places.values(), strict=True))
-    taken: dict[str, tuple[float, float]] = {}
-    for name, (x, y) in sorted(places.items(), key=lambda place: -place[1][1]):
-        while any(abs(x - a) < wide / 5 and abs(y - b) < high / 30 for a, b in taken.values()):
-            y -= high / 60
-        taken[name] = x, y
-    return taken
-
-
-def _save(figure: Figure, path: Path, dpi: int) -> None:
-    figure.savefig(path, dpi=dpi, metadata={"Software": None})

@@ -17,7 +17,6 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "score": ("Score", "Score"),
     "antecedent_accuracy": ("선행사 정확도", "Antecedent accuracy"),
     "antecedent_mrr": ("선행사 MRR", "Antecedent MRR"),
-    "last": ("마지막 체크포인트", "being the last one"),
     "copy_accuracy": ("복사 정확도", "Copying accuracy"),
     "copy_mrr": ("복사 MRR", "Copying MRR"),
     "lambada_exact": ("LAMBADA 완전 일치", "LAMBADA exact"),
@@ -76,7 +75,10 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "set": ("집합", "Set"),
     "antecedent_items": ("선행사 항목", "Antecedent items"),
     "out_of_window": ("뺀 대명사: 선행사가 창 밖", "Pronouns left out: antecedent out of window"),
-    "not_a_candidate": ("선행사가 명사구가 아님", "antecedent not a noun phrase of its own"),
+    "not_a_candidate": (
+        "선행사가 독립된 명사구로 잡히지 않음",
+        "antecedent not a noun phrase of its own",
+    ),
     "no_antecedent": ("앞에 선행사가 없음", "no noun of the chain before it"),
     "coref_items": ("Coref 항목", "Coref items"),
     "lambada_items": ("LAMBADA 항목", "LAMBADA items"),
@@ -112,8 +114,8 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     "strict": ("strict", "strict"),
     # Figures.
     "figure_antecedents": (
-        "모델과 단순 기준선의 선행사 정확도",
-        "Antecedent accuracy of models and trivial baselines",
+        "모델과 기준선의 선행사 정확도",
+        "Antecedent accuracy of models and baselines",
     ),
     "figure_training": ("step별 loss와 검증 측정값", "Loss and validation measure by step"),
     "figure_slices": ("슬라이스별 선행사 정확도", "Antecedent accuracy by slice"),
@@ -144,9 +146,9 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "The selected checkpoint is the base itself, so there is no difference between the two.",
     ),
     "summary_note": (
-        "판정은 문서를 짝지어 다시 뽑은 부트스트랩의 95% 구간으로 한다. 구간이 0을 포함하면 "
-        "뚜렷한 차이가 없다고 본다. pseudo-bpc(글자당 비트)는 낮을수록 좋고 나머지는 높을수록 "
-        "좋다.",
+        "판정은 두 모델을 같은 문서로 다시 뽑아 견준(짝지은) 부트스트랩의 95% 구간으로 한다. "
+        "구간이 0을 포함하면 뚜렷한 차이가 없다고 본다. pseudo-bpc(글자당 비트)는 낮을수록 좋고 "
+        "나머지는 높을수록 좋다.",
         "A verdict follows from the 95% interval of a paired bootstrap over documents; where "
         "the interval contains zero there is no clear difference. A lower pseudo-bpc (bits "
         "per character) is better; of everything else, higher is better.",
@@ -197,8 +199,9 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         '정답: 선행사 "홍길동", 문맥 명사 {{"홍길동", "학생", "공부"}}\n'
         '읽기: "홍길동은 학생이다. 그([MASK])는 공부한다."\n'
         "```\n\n"
-        "주석이 있는 글은 `reading_share`만큼 대명사를 가리지 않은 채로도 학습한다(읽기). 대명사 "
-        "앞의 모든 명사구 가운데 선행사를 이름(`rank_weight`)과 위치(`copy_weight`)로 고르게 한다.",
+        "주석이 있는 글이 있으면 예제 가운데 `reading_share`의 비율은 대명사를 가리지 않은 글이다"
+        "(읽기). 대명사 앞의 모든 명사구 가운데 선행사를 이름(`rank_weight`)과 위치"
+        "(`copy_weight`)로 고르게 한다.",
         "A pronoun is masked; the set of context nouns and, in marked text, its antecedent "
         "are the answers to learn (Option 1 of the original report). How much each counts is in "
         "section `finetune` of `params.yaml`.\n\n"
@@ -208,31 +211,35 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         'answer:   antecedent "홍길동", context nouns {{"홍길동", "학생", "공부"}}\n'
         'reading:  "홍길동은 학생이다. 그([MASK])는 공부한다."\n'
         "```\n\n"
-        "A share of the marked text (`reading_share`) is read with its pronouns in sight "
-        "(readings): among all noun phrases before a pronoun the antecedent is chosen, by what it "
-        "is called (`rank_weight`) and by where it stands (`copy_weight`).",
+        "Where text is marked, a share of the examples (`reading_share`) is text with its pronouns "
+        "in sight (readings): among all noun phrases before a pronoun the antecedent is chosen, by "
+        "what it is called (`rank_weight`) and by where it stands (`copy_weight`).",
     ),
     "option_mixed": (
         "반복된 개체와 대명사를 절반씩 섞어 학습한다 (원 보고서의 Option 2).\n\n"
         "```\n"
         '개체:   "홍길동 … 홍길동" → "홍길동 … [MASK]" (정답: "홍길동")\n'
         '대명사: "홍길동 … 그"     → "홍길동 … [MASK]" (정답: 선행사와 문맥 명사)\n'
-        "```",
+        "```\n\n"
+        "대명사 쪽 예제에는 `pronoun`에서처럼 읽기가 `reading_share`의 비율로 들어 있다.",
         "Repeated entities and pronouns in equal parts (Option 2 of the original report).\n\n"
         "```\n"
         'entity:  "홍길동 … 홍길동" → "홍길동 … [MASK]" (answer: "홍길동")\n'
         'pronoun: "홍길동 … 그"     → "홍길동 … [MASK]" (answer: antecedent, context nouns)\n'
-        "```",
+        "```\n\n"
+        "Of the pronoun half, as of `pronoun`, a share (`reading_share`) is readings.",
     ),
     "option_curriculum": (
         "개체, 대명사, 혼합의 순서로 단계를 나누어 학습한다 (원 보고서의 Option 3).\n\n"
         "```\n"
         "단계: 개체 반복 → 대명사 → 혼합\n"
-        "```",
+        "```\n\n"
+        "대명사 예제에는 `pronoun`에서처럼 읽기가 `reading_share`의 비율로 들어 있다.",
         "Repeated entities, then pronouns, then both (Option 3 of the original report).\n\n"
         "```\n"
         "stages: entity → pronoun → mixed\n"
-        "```",
+        "```\n\n"
+        "Of the pronoun examples, as of `pronoun`, a share (`reading_share`) is readings.",
     ),
     "option_none": (
         "미세조정 없이 base를 그대로 쓴다 (원 보고서의 Option 4).",
@@ -247,14 +254,18 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "nouns guessed right {trained} (by frequency alone {unigram})",
     ),
     "design_training": (
-        "- **훈련**: 고른 예제 {available}개; 본 예제 {examples}개 (되풀이 포함), 토큰 "
-        "{tokens}개, {steps} step",
-        "- **Training**: {available} examples chosen; {examples} seen (with repetition), "
-        "{tokens} tokens, {steps} steps",
+        "- **훈련**: 고른 예제 {available}개 (모자라는 종류는 되풀이해 채움); 학습에 쓴 예제 "
+        "{examples}개, 토큰 {tokens}개, {steps} step",
+        "- **Training**: {available} examples chosen (a kind of which there are too few comes "
+        "again); {examples} trained on, {tokens} tokens, {steps} steps",
     ),
     "design_selected": (
         "- **선택**: `{selected}` (검증 집합의 {measure} 기준, 값 {value})",
         "- **Selected**: `{selected}` (by {measure} on the validation set, {value})",
+    ),
+    "design_last": (
+        "- **선택**: `{selected}` (마지막 체크포인트)",
+        "- **Selected**: `{selected}` (the last checkpoint)",
     ),
     "data": ("데이터", "Data"),
     "data_note": (
@@ -305,8 +316,16 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "So this value is no evidence that the model understands coreference.",
     ),
     "forgotten": (
-        "일반 언어 모델링 능력을 일부 잊었다는 뜻이다.",
+        "일반 언어 모델링 능력이 일부 떨어졌다는(망각) 뜻이다.",
         "Some of the general ability to model language was forgotten.",
+    ),
+    "untrained_head": (
+        "base가 여기서 미세조정한 모델이 아니면 그 복사 헤드는 학습되지 않아 상태를 그대로 "
+        "견준다. 그때 base와의 차이에는 헤드를 처음 학습한 몫이 들어 있으므로, 학습된 기준선"
+        "(현저성 순위기)과의 차이로 읽는다.",
+        "A base that was not fine-tuned here has an untrained copying head, which compares states "
+        "as they are: the difference from it then holds what it means to train a head at all. Read "
+        "the difference from the baseline that is trained, the salience ranker.",
     ),
     "losses": ("훈련 중 loss 추이", "Loss during training"),
     "no_training": (
@@ -336,18 +355,18 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
     ),
     "gold_sets": ("사람이 주석한 골드 집합", "Gold sets annotated by people"),
     "gold_note": (
-        "훈련에 전혀 쓰지 않은 글에 사람이 상호참조를 주석한 집합이다.",
-        "Text that no training used, with coreference annotated by people.",
+        "이 미세조정에 쓰지 않은 글에 사람이 상호참조를 주석한 집합이다.",
+        "Text that was not fine-tuned on, with coreference annotated by people.",
     ),
     # Rankings.
     "ranking": ("체크포인트 전체 비교", "All checkpoints"),
     "findings": ("**핵심 발견**:", "**Findings**:"),
     "best_by": ("- {measure} 1위: {checkpoints}", "- First by {measure}: {checkpoints}"),
     "ranking_note": (
-        "- 이 표는 시험 집합의 결과다. 체크포인트는 검증 집합으로 골랐으며, 이 표를 보고 다시 "
-        "고르면 시험 집합에 맞추는 일이 된다.",
-        "- This table is of the test set. The checkpoint was selected on the validation set; "
-        "to choose another from this table would be to fit the test set.",
+        "- 이 표는 시험 집합의 결과다. 이 표를 보고 체크포인트를 다시 고르면 시험 집합에 맞추는 "
+        "일이 된다.",
+        "- This table is of the test set. To choose a checkpoint by it would be to fit the test "
+        "set.",
     ),
     "published": ("원 보고서의 체크포인트와 나란히", "Beside the original report's checkpoints"),
     "published_note": (
@@ -376,22 +395,31 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "- 선택된 체크포인트: `{selected}` (검증 집합의 {measure} 기준)",
         "- Selected checkpoint: `{selected}` (by {measure} on the validation set)",
     ),
+    "advice_last": (
+        "- 선택된 체크포인트: `{selected}` (마지막 체크포인트; 검증 집합으로 고르지 않았다)",
+        "- Selected checkpoint: `{selected}` (the last one, not chosen on the validation set)",
+    ),
+    "advice_untrained": (
+        "- 미세조정을 하지 않았으므로 견줄 것이 없다.",
+        "- Nothing was fine-tuned, so there is nothing to choose.",
+    ),
     "advice_base": (
         "- 검증 집합에서 base를 넘은 체크포인트가 없었다. base를 그대로 쓴다.",
         "- No checkpoint beat the base on the validation set. Use the base as it is.",
     ),
     "advice_better": (
-        "- 시험 집합에서도 기준이 된 측정값({measure})이 뚜렷이 좋아졌다. 이 체크포인트를 쓴다.",
+        "- 선택 기준이었던 측정값({measure})은 시험 집합에서도 뚜렷이 좋아졌다. 이 체크포인트를 "
+        "쓴다.",
         "- On the test set, too, the measure it was selected by ({measure}) got clearly "
         "better. Use this checkpoint.",
     ),
     "advice_worse": (
-        "- 시험 집합에서는 기준이 된 측정값({measure})이 오히려 뚜렷이 나빠졌다. base를 쓴다.",
+        "- 선택 기준이었던 측정값({measure})은 시험 집합에서 오히려 뚜렷이 나빠졌다. base를 쓴다.",
         "- On the test set the measure it was selected by ({measure}) got clearly worse. Use "
         "the base.",
     ),
     "advice_unclear": (
-        "- 시험 집합에서는 기준이 된 측정값({measure})에 뚜렷한 차이가 없다. 이 체크포인트가 "
+        "- 선택 기준이었던 측정값({measure})은 시험 집합에서 뚜렷한 차이가 없다. 이 체크포인트가 "
         "base보다 낫다고 말할 수 없다.",
         "- On the test set the measure it was selected by ({measure}) shows no clear "
         "difference. It cannot be said that this checkpoint is better than the base.",
@@ -463,23 +491,28 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "The mean reciprocal rank of the first right candidate, ordered by copying.",
     ),
     "about_lambada_exact": (
-        "LAMBADA@1과 같은 항목을 서브워드가 여럿인 답까지 허용해 채우고, 정답과 완전히 같을 "
-        "때만 맞은 것으로 친다.",
-        "The items of LAMBADA@1, filled with answers of several subwords too; a hit only if equal.",
+        "LAMBADA@1과 같은 항목을 서브워드 세 개까지의 답으로 채우고, 정답과 완전히 같을 때만 맞은 "
+        "것으로 친다.",
+        "The items of LAMBADA@1, filled with answers of up to three subwords; a hit only if equal.",
     ),
     "about_pseudo_bpc": (
-        "처음 보는 글의 pseudo-log-likelihood를 글자당 비트로 나타낸 값. 낮을수록 좋으며, "
-        "높아지면 언어 모델링 능력을 잊은 것이다.",
-        "Pseudo-log-likelihood of unseen text in bits per character. Lower is better; a rise "
-        "means that language modelling was forgotten.",
+        "학습에 쓰지 않은 시험 글의 pseudo-log-likelihood를 글자당 비트로 나타낸 값. 낮을수록 "
+        "좋으며, 높아지면 언어 모델링 능력이 떨어진 것이다(망각). 훈련 글과 같은 출처의 글이고 "
+        "훈련은 `mlm_weight`로 그런 글의 MLM도 배우므로, 높아지지 않았다고 다른 글까지 잊지 "
+        "않았다는 뜻은 아니다.",
+        "Pseudo-log-likelihood of test text, which is not trained on, in bits per character. Lower "
+        "is better; a rise means that language modelling was forgotten. The text is of the sources "
+        "of the training text, whose words training also learns by `mlm_weight`: no rise does not "
+        "mean that other text was not forgotten.",
     ),
     "reading_notes": (
         "- **seed와 strict**: seed는 원 보고서의 정의 그대로여서 그 값과 나란히 놓기 위한 "
         "것이고, strict가 이 프로젝트의 주 결과다. strict에서는 모델이 선행사가 든 창 전체를 "
-        "보고, 답은 서브워드가 여럿이어도 되며, 완전히 같아야 맞는다.\n"
-        "- **seed 방식이 보여 주지 못하는 것**: 모델은 대명사가 든 문장만 보는데 정답 명사는 "
-        "앞뒤 문장에서도 온다. 선행사를 보지 못한 채 답하므로, 값이 올라도 대명사를 선행사에 "
-        "이었다는 뜻은 아니다.\n"
+        "보고, 답은 서브워드가 여럿이어도 된다. 선행사는 같은 대상을 가리키는 어느 이름이든 맞고, "
+        "LAMBADA는 완전히 같아야 맞는다.\n"
+        "- **Coref@5와 Coref F1이 보여 주지 못하는 것**: 모델은 대명사가 든 문장만 보는데 정답 "
+        "명사는 앞뒤 문장에서도 온다. 선행사를 보지 못한 채 답하므로, 값이 올라도 대명사를 "
+        "선행사에 이었다는 뜻은 아니다.\n"
         "- **Coref@5는 추측으로 오른다**: 주변에 나온 명사면 무엇이든 정답이므로, 자주 쓰는 "
         "명사를 늘 똑같이 답하기만 해도 값이 높아진다. Coref F1도 마찬가지다. 그래서 고빈도 "
         "명사 고정 답을 함께 싣는다.\n"
@@ -490,9 +523,10 @@ TEXT: Final[dict[str, tuple[str, str]]] = {
         "벗어날 수 있다.",
         "- **seed and strict**: seed has the original report's definitions, so that its "
         "figures can stand beside these; strict is the headline of this project. In strict "
-        "the model sees the whole window with the antecedent, an answer may have several "
-        "subwords, and only an equal answer counts.\n"
-        "- **What the seed protocol cannot show**: the model sees only the pronoun's own "
+        "the model sees the whole window with the antecedent, and an answer may have several "
+        "subwords. Of antecedents any name of the same thing counts, of LAMBADA only an equal "
+        "answer.\n"
+        "- **What Coref@5 and Coref F1 cannot show**: the model sees only the pronoun's own "
         "sentence, while the answers come from the sentences around it too. It answers "
         "without having seen the antecedent, so a rise does not mean that pronouns were "
         "linked to antecedents.\n"

@@ -11,7 +11,7 @@ from itertools import zip_longest
 from statistics import fmean
 from typing import Final, Literal
 
-from kocoref.evaluation.measures import LOWER_IS_BETTER
+from kocoref.evaluation.significance import better
 from kocoref.markdown import table
 from kocoref.reporting.prose import TEXT, Language
 from kocoref.reporting.published import FINE_TUNED, NAMED_BEST, PUBLISHED
@@ -39,6 +39,8 @@ LOSSES: Final = ("loss_target", "loss_nouns", "loss_rank", "loss_copy", "loss_ml
 RECIPROCAL: Final = {"antecedent_accuracy": "antecedent_mrr", "copy_accuracy": "copy_mrr"}
 """The mean reciprocal rank beside an accuracy."""
 OWN_BASE: Final = "models/base"
+LAST: Final = "last"
+"""What a checkpoint was selected by where none was chosen."""
 NOTHING: Final = "—"
 
 
@@ -51,10 +53,8 @@ def verdict(difference: Difference) -> Verdict:
 
 def effect(measure: str, difference: Difference) -> Effect:
     """A verdict as better or worse: of bits per character, fewer are better."""
-    found = verdict(difference)
-    if found == "unclear":
-        return "unclear"
-    return "better" if (found == "up") != (measure in LOWER_IS_BETTER) else "worse"
+    found: dict[bool | None, Effect] = {True: "better", False: "worse", None: "unclear"}
+    return found[better(measure, difference.low, difference.high)]
 
 
 def ranks(values: Mapping[str, float]) -> dict[str, int]:
@@ -215,7 +215,8 @@ def _design(page: _Page) -> list[str]:
             examples=f"{training.examples:,}", tokens=f"{training.tokens:,}",
             steps=f"{training.steps:,}",
         ),
-        page.say(
+        page.say("design_last", selected=page.selected()) if training.select_by == LAST
+        else page.say(
             "design_selected", selected=page.selected(), measure=page.name(training.select_by),
             value=_value(training.select_by, training.validation.get(training.select_by)),
         ),
@@ -304,6 +305,8 @@ def _interpretation(page: _Page, name: str, measure: str) -> str:
         sentences.append(_against(page, name, rule, measure))
     if measure == "pseudo_bpc" and effect(measure, difference) == "worse":
         sentences.append(page.say("forgotten"))
+    if measure == "copy_accuracy" and not same:
+        sentences.append(page.say("untrained_head"))
     return f"{page.say('interpretation')} {' '.join(sentences)}"
 
 
@@ -462,7 +465,7 @@ def _published(page: _Page) -> list[str]:
     ]  # fmt: skip
     columns = ("rank", "checkpoint", "seq_len", "epoch", *SEED[:3], "printed_score",
                "computed_score", "own_checkpoint", "own_score")  # fmt: skip
-    table = [
+    pairs = [
         (*(left or [NOTHING] * 9), *(right or [NOTHING] * 2))
         for left, right in zip_longest(theirs, own)
     ]
@@ -477,7 +480,7 @@ def _published(page: _Page) -> list[str]:
     return [
         f"## {page.say('published')}",
         page.say("published_note"),
-        page.table(columns, table),
+        page.table(columns, pairs),
         finding,
         *_published_changes(page),
     ]
@@ -507,10 +510,13 @@ def _advice(page: _Page) -> list[str]:
     results = page.results
     training = results.training
     lines = [page.say(
-        "advice_selected", selected=page.selected(), measure=page.name(training.select_by)
+        "advice_last" if training.select_by == LAST else "advice_selected",
+        selected=page.selected(), measure=page.name(training.select_by),
     )]  # fmt: skip
     compared = results.compared("test")
-    if training.best_step == 0:
+    if training.steps == 0:
+        lines = [page.say("advice_untrained")]
+    elif training.best_step == 0:
         lines.append(page.say("advice_base"))
     elif training.select_by in compared:
         found = effect(training.select_by, results.difference("test", "base", training.select_by))
