@@ -22,7 +22,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 coverage: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --cov=src --cov-branch --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov=src --cov-branch
 
 thorough: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow
@@ -44,6 +44,6 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.txt requirements-dask.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	touch $@
