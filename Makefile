@@ -22,7 +22,8 @@ test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 coverage: $(VENV)/installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov=src --cov-branch
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov=src --cov-branch \
+		--ignore tests/test_interruption.py  # which times when to kill a process
 
 thorough: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow

@@ -27,6 +27,7 @@ def test_every_kind_of_trial_has_its_claims() -> None:
             "leak",
             "odd_text",
             "pipeline",
+            "pretraining",
             "processes",
             "runtime",
             "security",

@@ -64,7 +64,8 @@ class TestEach:
 
 
 def test_checks_are_lint_types_duplicates_and_tests_with_branches() -> None:
-    assert {"make check", "make coverage"} <= set(commands("checks.yml").split("\n"))
+    assert {"make check", "make test", "make coverage"} <= set(commands("checks.yml").split("\n"))
+    assert "fail_under" in (ROOT / "pyproject.toml").read_text("utf-8")
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for tool in (
         "ruff check",
