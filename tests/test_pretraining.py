@@ -24,7 +24,7 @@ from kocoref.pretraining.masking import Block, Masker, budget_batches, cut_block
 from kocoref.pretraining.model import build_model, masked_loss
 from kocoref.pretraining.training import collate, held_out_nouns, score_nouns, score_unigram, train
 from kocoref.pretraining.vocabulary import SPECIAL_TOKENS, build_tokenizer
-from kocoref.text.morphology import Analyzer
+from kocoref.text.morphology import shared_analyzer
 
 ROOT = Path(__file__).parents[1]
 HIDDEN, FEED_FORWARD, POSITIONS, LAYERS = 32, 64, 64, 2
@@ -155,7 +155,7 @@ SENTENCE = "학생은 학교에서 공부. "
 
 
 def blocks_of(tokenizer: PreTrainedTokenizerFast, text: str, length: int) -> list[Block]:
-    ((_, tokens),) = Analyzer(1).analyze([text])
+    ((_, tokens),) = shared_analyzer().analyze([text])
     return cut_blocks(tokenizer, text, tokens, length)
 
 
